@@ -1,0 +1,48 @@
+# The lab's commands; each builds the environment first if it is missing. README.md says more.
+PYTHON ?= python3
+PROFILE ?= quick
+VENV := .venv
+RUN := $(VENV)/bin/python
+READY := $(VENV)/.installed
+
+export OMP_WAIT_POLICY ?= PASSIVE
+
+.DEFAULT_GOAL := help
+.PHONY: help setup run test lint lab refresh world model
+
+help: ## show these commands
+	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 18
+
+setup: $(READY) ## make .venv and install everything, if that is not done yet
+
+run: $(READY) ## run all notebooks (PROFILE=smoke, quick or full)
+	$(RUN) -m ftlab.batch --profile $(PROFILE)
+
+test: $(READY) lint ## check the code and run all tests
+	$(RUN) -m pytest -q
+
+lint: $(READY)
+	$(RUN) -m ruff check .
+	$(RUN) -m mypy
+
+lab: $(READY) ## open JupyterLab on the notebooks
+	$(RUN) -m jupyterlab notebooks
+
+refresh: $(READY) ## run the notebooks and keep their outputs in notebooks/
+	$(RUN) -m ftlab.batch --refresh
+
+world: $(READY) ## write the world's files in data/ again, bit for bit
+	$(RUN) -m ftlab.world
+
+model: $(READY) ## pretrain the base model in data/ again (hours)
+	$(RUN) -m ftlab.pretraining
+
+# The stamp is written last, so that an interrupted installation is taken up again.
+$(READY): requirements.txt pyproject.toml
+	@command -v $(PYTHON) >/dev/null || { \
+	  echo "There is no '$(PYTHON)' here: install Python 3.11 or later, or name one: make PYTHON=..." >&2; \
+	  exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit("The lab needs Python 3.11 or later, but $(PYTHON) is %d.%d: make PYTHON=python3.11" % sys.version_info[:2] if sys.version_info < (3, 11) else 0)'
+	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
+	$(RUN) -m pip install --disable-pip-version-check -r requirements.txt
+	@touch $(READY)

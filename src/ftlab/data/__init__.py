@@ -1,0 +1,18 @@
+"""Reads, checks, cleans, splits and tokenises what the reader brings: tasks, text and chats."""
+
+from ftlab.data.chat import read_chat
+from ftlab.data.features import bucketed_batches, collate, encode, encode_pairs
+from ftlab.data.tasks import SHIPPED_TASKS, Task, load_task
+from ftlab.data.text import read_text
+
+__all__ = [
+    "SHIPPED_TASKS",
+    "Task",
+    "bucketed_batches",
+    "collate",
+    "encode",
+    "encode_pairs",
+    "load_task",
+    "read_chat",
+    "read_text",
+]

@@ -1,0 +1,88 @@
+"""JSON Lines: the general reader, and chat records on top of it."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+from ftlab.data.text import read_decoded
+from ftlab.data.wording import quoted
+from ftlab.errors import LabError
+
+ROLES = ("system", "user", "assistant")
+
+
+def parse_json_lines(text: str, name: str) -> list[tuple[int, dict[str, object]]]:
+    """(line number, object) for each line that is not blank; LabError names the broken line."""
+    records: list[tuple[int, dict[str, object]]] = []
+    # Not splitlines(): JSON strings may hold U+2028 and its like as they are.
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        try:
+            record = json.loads(line)
+        except json.JSONDecodeError as error:
+            raise LabError(
+                f"{name}, line {number}: not valid JSON ({error.msg}, column {error.colno})."
+            ) from None
+        except (ValueError, RecursionError) as error:  # numbers or nesting beyond all measure
+            raise LabError(f"{name}, line {number}: not usable JSON ({error}).") from None
+        if not isinstance(record, dict):
+            raise LabError(
+                f"{name}, line {number}: expected a JSON object {{...}}, found {json_kind(record)}."
+            )
+        records.append((number, record))
+    return records
+
+
+def json_kind(value: object) -> str:
+    """What a reader would call a parsed JSON value: 'a list', 'a number', ..."""
+    if value is None:
+        return "null"
+    if isinstance(value, bool):
+        return "a boolean"
+    if isinstance(value, int | float):
+        return "a number"
+    if isinstance(value, str):
+        return "text"
+    return "an object" if isinstance(value, dict) else "a list"
+
+
+def read_chat(path: str | Path, notes: list[str] | None = None) -> list[list[dict[str, str]]]:
+    """Conversations of a JSON Lines file, one {"messages": [{"role", "content"}, ...]} a line.
+
+    Returns one list of messages a line, each with "role" (system, user or assistant) and "content".
+    Remarks on the encoding are appended to `notes`. LabError names file, line and reason: a line
+    that is not such an object, an unknown role, blank content, a system message that is not the
+    first, or no assistant message (nothing could be learned from it).
+    """
+    path = Path(path).expanduser()
+    text = read_decoded(path, [] if notes is None else notes)
+    return [
+        _conversation(record, f"{path.name}, line {number}")
+        for number, record in parse_json_lines(text, path.name)
+    ]
+
+
+def _conversation(record: dict[str, object], where: str) -> list[dict[str, str]]:
+    messages = record.get("messages")
+    if not isinstance(messages, list) or not messages:
+        raise LabError(f'{where}: no "messages" list (keys there are: {quoted(record) or "none"}).')
+    checked = []
+    for number, message in enumerate(messages, start=1):
+        at = f"{where}, message {number}"
+        if not isinstance(message, dict):
+            raise LabError(
+                f"{at}: expected an object with role and content, found {json_kind(message)}."
+            )
+        role, content = message.get("role"), message.get("content")
+        if role not in ROLES:
+            raise LabError(f"{at}: role is {quoted([str(role)])}, not one of {', '.join(ROLES)}.")
+        if not isinstance(content, str) or not content.strip():
+            raise LabError(f"{at}: its content is blank or not text.")
+        if role == "system" and number > 1:
+            raise LabError(f"{at}: a system message can only come first.")
+        checked.append({"role": role, "content": content})
+    if all(message["role"] != "assistant" for message in checked):
+        raise LabError(f"{where}: no assistant message, so there is nothing to learn from it.")
+    return checked

@@ -1,0 +1,194 @@
+"""Classification tasks: any labelled texts, cleaned and split the same way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from ftlab.data.cleaning import Rows, clean, find_columns
+from ftlab.data.hub import read_hub_dataset
+from ftlab.data.splits import drop_new_labels, drop_overlaps, most_frequent, remark_on_train, split
+from ftlab.data.tables import SIDES, TABLE_SUFFIXES, Table, read_table, split_column
+from ftlab.data.wording import quoted
+from ftlab.errors import LabError
+from ftlab.hub import is_hub_name
+from ftlab.paths import data_dir
+
+SHIPPED_TASKS = ("tickets", "reviews")
+FILE_SUFFIXES = (*TABLE_SUFFIXES, ".txt", ".parquet", ".xlsx", ".xls", ".zip", ".gz")
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """Texts with one label each, in three parts.
+
+    `train` and `validation` have columns text (str) and label (int, an index into `label_names`).
+    `notes` tells everything that was dropped, repaired or is unusual, with counts and first lines.
+    `test_reads` counts the calls of `read_test`: in a fair trial it ends at 1.
+    """
+
+    name: str
+    source: str
+    label_names: list[str]
+    train: pd.DataFrame
+    validation: pd.DataFrame
+    notes: list[str]
+    _test: pd.DataFrame = field(repr=False)
+    test_reads: int = field(default=0, init=False)
+
+    @property
+    def test_size(self) -> int:
+        """Rows of the test part, known without reading it."""
+        return len(self._test)
+
+    def read_test(self) -> pd.DataFrame:
+        """The test part, with the columns of `train`; every call is counted."""
+        object.__setattr__(self, "test_reads", self.test_reads + 1)
+        return self._test.copy()
+
+    def sample_per_class(self, n: int, seed: int) -> pd.DataFrame:
+        """`n` rows of train for every label, or all there are of it; 0: the whole of train.
+
+        With the same seed a smaller sample is part of every larger one, so that points of a
+        learning curve are paired. Rows come in the order of train.
+        """
+        if n < 0:
+            raise LabError(f"sample_per_class takes n rows a label, n >= 0, not {n}.")
+        if n == 0:
+            return self.train.copy()
+        chosen: list[int] = []
+        for label, group in self.train.groupby("label"):
+            order = np.random.default_rng([seed, int(label)]).permutation(len(group))  # type: ignore[call-overload]
+            chosen.extend(group.index[order[:n]])
+        return self.train.loc[sorted(chosen)].reset_index(drop=True)
+
+
+def load_task(
+    task_data: str, *, text_column: str = "", label_column: str = "", labels: int = 0, seed: int = 0
+) -> Task:
+    """Read, check, clean and split labelled texts.
+
+    `task_data` is the name of a shipped task ("tickets", "reviews"), a .csv, .tsv, .jsonl or .json
+    file, a folder with train.* and test.* (and validation.*, if there), or a Hub dataset
+    ("org/name", "org/name:configuration"). Rows are assigned by the data's own splits (files, or a
+    column "split"); otherwise train, validation and test get 7:1:2, stratified. Without validation
+    an eighth of train becomes it; without a labelled test part validation stands in.
+
+    `labels` keeps the k most frequent labels of train, 0 all. `seed` decides the random splits.
+    Columns are found by their usual names or named by the arguments. LabError says in one sentence
+    what cannot be used, with file and line.
+    """
+    if labels < 0 or labels == 1:
+        raise LabError(f"labels must be 0 (all) or at least 2, not {labels}.")
+    notes: list[str] = []
+    name, source, tables = _open(str(task_data), notes)
+    text, label = find_columns(tables["train"], text_column, label_column, notes)
+    if set(tables) == {"train"}:
+        tables = split_column(tables["train"]) or tables
+    sides = {side: clean(table, text, label, notes) for side, table in tables.items()}
+    sides = drop_overlaps(_labelled_sides(sides, notes), notes)
+    label_names = most_frequent(sides["train"], labels, notes)
+    if len(label_names) < sides["train"].frame.label.nunique():
+        sides = {s: rows.keep(rows.frame.label.isin(label_names)) for s, rows in sides.items()}
+    else:
+        sides = drop_new_labels(sides, notes)
+    sides = _three_sides(sides, notes, seed)
+    index = {label_name: number for number, label_name in enumerate(label_names)}
+    parts = {
+        side: pd.DataFrame(
+            {
+                "text": rows.frame.text.astype(str),
+                "label": rows.frame.label.map(index).astype("int64"),
+            }
+        )
+        for side, rows in sides.items()
+    }
+    return Task(
+        name, source, label_names, parts["train"], parts["validation"], notes, parts["test"]
+    )
+
+
+def _labelled_sides(sides: dict[str, Rows], notes: list[str]) -> dict[str, Rows]:
+    """The sides that have rows, with validation in the place of a test part that is missing."""
+    kept = {side: rows for side, rows in sides.items() if len(rows.frame)}
+    train = sides["train"]
+    if "train" not in kept:
+        raise LabError(f"{train.name}: no row has both a text and a label.")
+    if "test" not in kept and "validation" in kept:
+        notes.append(
+            f"{train.name}: no labelled test part, so {kept['validation'].name} stands in."
+        )
+        kept["test"] = kept.pop("validation")
+    return kept
+
+
+def _three_sides(sides: dict[str, Rows], notes: list[str], seed: int) -> dict[str, Rows]:
+    """Train, validation and test, each with at least one row."""
+    train = sides["train"]
+    remark_on_train(train, notes)
+    if "test" not in sides:
+        notes.append(f"{train.name}: split at random into train, validation and test, 7:1:2.")
+        sides = split(train, {"test": 0.2, "validation": 0.1}, seed)
+    elif "validation" not in sides:
+        notes.append(f"{train.name}: an eighth taken as validation.")
+        sides = {**sides, **split(train, {"validation": 1 / 8}, seed)}
+    for side, rows in sides.items():
+        if not len(rows.frame):
+            raise LabError(
+                f"{train.name}: no rows are left for a {side} part; taken at random, it needs a "
+                "label with at least three different texts."
+            )
+    return sides
+
+
+def _open(task_data: str, notes: list[str]) -> tuple[str, str, dict[str, Table]]:
+    """Name, one line on the source, and the tables by side."""
+    if task_data in SHIPPED_TASKS:
+        path = data_dir() / f"{task_data}.csv"
+        return (
+            task_data,
+            f"shipped with the lab, data/{path.name}",
+            {"train": read_table(path, notes)},
+        )
+    path = Path(task_data).expanduser()
+    if task_data.strip() and path.is_dir():
+        return path.resolve().name, f"folder {path}", _read_folder(path, notes)
+    if path.is_file():
+        return path.stem, f"file {path}", {"train": read_table(path, notes)}
+    if path.suffix.lower() in FILE_SUFFIXES or not is_hub_name(task_data.partition(":")[0]):
+        raise LabError(
+            f"task_data: there is no file or folder '{task_data}' in {Path.cwd()}; "
+            f"give an existing one, a shipped task ({', '.join(SHIPPED_TASKS)}) or a Hub dataset."
+        )
+    try:
+        return task_data, f"Hub dataset {task_data}", read_hub_dataset(task_data, notes)
+    except LabError as error:
+        if "/" in task_data:
+            raise
+        raise LabError(
+            f"'{task_data}' is no shipped task ({', '.join(SHIPPED_TASKS)}) and no file or folder "
+            f"here; as a name on the Hub: {error}"
+        ) from None
+
+
+def _read_folder(folder: Path, notes: list[str]) -> dict[str, Table]:
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        side = SIDES.get(path.stem.lower())
+        if side is None or path.suffix.lower() not in TABLE_SUFFIXES or not path.is_file():
+            continue
+        if side in found:
+            raise LabError(
+                f"{folder} has both {found[side].name} and {path.name}: leave one {side} file."
+            )
+        found[side] = path
+    if "train" not in found:
+        names = [path.name for path in sorted(folder.iterdir())]
+        raise LabError(
+            f"{folder} has no train file (train{', train'.join(TABLE_SUFFIXES)}); it holds "
+            f"{quoted(names, 10) if names else 'nothing'}."
+        )
+    return {side: read_table(path, notes) for side, path in found.items()}

@@ -1,0 +1,35 @@
+"""Loads a base model by folder or Hub name, puts a head on it, asks it, and measures its size.
+
+Causal language models and encoders of the usual families go through the same few functions.
+"""
+
+from ftlab.models.classifier import Classifier, load_classifier
+from ftlab.models.generation import generate
+from ftlab.models.loading import (
+    BASE_MODEL,
+    is_causal_lm,
+    load_causal_lm,
+    load_tokenizer,
+    max_length,
+    model_folder,
+)
+from ftlab.models.rng import private_rng
+from ftlab.models.scoring import bits_per_character, sequence_logprob
+from ftlab.models.size import count_parameters, stored_bytes
+
+__all__ = [
+    "BASE_MODEL",
+    "Classifier",
+    "bits_per_character",
+    "count_parameters",
+    "generate",
+    "is_causal_lm",
+    "load_causal_lm",
+    "load_classifier",
+    "load_tokenizer",
+    "max_length",
+    "model_folder",
+    "private_rng",
+    "sequence_logprob",
+    "stored_bytes",
+]

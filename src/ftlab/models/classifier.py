@@ -1,0 +1,129 @@
+"""A classifier on any trunk: the mean of its token vectors, and one linear layer."""
+
+from __future__ import annotations
+
+import inspect
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from ftlab.errors import LabError
+from ftlab.models.loading import load_trunk, quiet
+from ftlab.models.rng import private_rng
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
+    from transformers.modeling_outputs import SequenceClassifierOutput
+
+HEAD_FILE, LABELS_FILE = "head.safetensors", "classifier.json"
+
+
+class Classifier(nn.Module):
+    """`trunk`, mean over the tokens that are not padding, dropout, linear `head`.
+
+    The mean serves encoders and causal models alike: it needs no special first token, and no
+    guess where the last one is. The head starts small (normal, 0.02) and depends on `seed`.
+    """
+
+    def __init__(
+        self,
+        trunk: PreTrainedModel,
+        label_names: Sequence[str],
+        *,
+        dropout: float = 0.1,
+        seed: int = 0,
+    ) -> None:
+        super().__init__()
+        if len(label_names) < 2 or len(set(label_names)) != len(label_names):
+            raise LabError(
+                f"A classifier needs at least two different labels, not {list(label_names)}."
+            )
+        self.label_names = list(label_names)
+        self.trunk = trunk
+        self.dropout = nn.Dropout(dropout)
+        with private_rng(seed):
+            self.head = nn.Linear(trunk.config.hidden_size, len(self.label_names))
+            nn.init.normal_(self.head.weight, std=0.02)
+            nn.init.zeros_(self.head.bias)
+        # Causal models would keep keys and values for a continuation that never comes.
+        caches = "use_cache" in inspect.signature(trunk.forward).parameters
+        self._trunk_arguments: dict[str, Any] = {"use_cache": False} if caches else {}
+
+    @property
+    def config(self) -> Any:
+        """The trunk's configuration."""
+        return self.trunk.config
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The trunk's table of token vectors."""
+        return self.trunk.get_input_embeddings()
+
+    def pool(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """(batch, length) token ids and mask to (batch, hidden size): the mean over real tokens."""
+        hidden = self.trunk(
+            input_ids=input_ids, attention_mask=attention_mask, **self._trunk_arguments
+        ).last_hidden_state.float()
+        mask = attention_mask.unsqueeze(-1)
+        return (hidden * mask).sum(1) / mask.sum(1)
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        labels: torch.Tensor | None = None,
+    ) -> SequenceClassifierOutput:
+        """`logits` (batch, labels), and with `labels` (batch,) the mean cross-entropy as `loss`."""
+        from transformers.modeling_outputs import SequenceClassifierOutput
+
+        logits = self.head(self.dropout(self.pool(input_ids, attention_mask))).float()
+        loss = None if labels is None else nn.functional.cross_entropy(logits, labels)
+        return SequenceClassifierOutput(loss=loss, logits=logits)
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Trunk, head and label names into `folder`, which can also serve as a `base_model`."""
+        folder = Path(folder)
+        with quiet():
+            self.trunk.save_pretrained(folder)
+        head = {name: tensor.contiguous() for name, tensor in self.head.state_dict().items()}
+        save_file(head, folder / HEAD_FILE)
+        about = {"label_names": self.label_names, "dropout": self.dropout.p}
+        (folder / LABELS_FILE).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Classifier:
+        """What `save_pretrained` wrote, in evaluation mode."""
+        folder = Path(folder)
+        for name in (LABELS_FILE, HEAD_FILE):
+            if not (folder / name).is_file():
+                raise LabError(f"{folder} holds no saved classifier: it has no {name}.")
+        try:
+            about = json.loads((folder / LABELS_FILE).read_text(encoding="utf-8"))
+            classifier = cls(
+                load_trunk(str(folder)), about["label_names"], dropout=about["dropout"]
+            )
+            classifier.head.load_state_dict(load_file(folder / HEAD_FILE))
+        except (json.JSONDecodeError, KeyError, RuntimeError, SafetensorError) as error:
+            raise LabError(f"The classifier in {folder} cannot be read: {error}.") from error
+        return classifier.eval()
+
+
+def load_classifier(
+    base_model: str,
+    label_names: Sequence[str],
+    *,
+    random_weights: bool = False,
+    seed: int = 0,
+    dropout: float = 0.1,
+) -> Classifier:
+    """A new classifier in fp32, in evaluation mode, on the trunk of any base model.
+
+    `seed` decides the head, and with `random_weights` the trunk as well.
+    """
+    trunk = load_trunk(base_model, random_weights=random_weights, seed=seed)
+    return Classifier(trunk, label_names, dropout=dropout, seed=seed).eval()

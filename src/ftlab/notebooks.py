@@ -1,0 +1,191 @@
+"""What a notebook of the lab must be, and how its executed copy is kept.
+
+The shipped notebooks hold the outputs of their quick profile. They are made by
+`python -m ftlab.batch --refresh`; a hash of the code they come from stands in their metadata.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import nbformat
+
+from ftlab.errors import LabError
+from ftlab.params import CONTRACT, NOTEBOOKS, parameters_source
+from ftlab.paths import project_root
+from ftlab.records import write_atomically
+
+STORED_PROFILE = "quick"
+METADATA = "ftlab"  # the key of our own entry in a notebook's metadata
+# Lines of the title cell. The last is written by `clean`, never by hand.
+TITLE_LINES = ("**Question:**", "**Before this:**", "**Minutes:**")
+TABLE_BEGIN, TABLE_END = "<!-- notebooks: begin -->", "<!-- notebooks: end -->"
+
+
+def notebook_paths() -> list[Path]:
+    """The lab's notebooks in reading order."""
+    return sorted((project_root() / "notebooks").glob("[0-9][0-9]_*.ipynb"))
+
+
+def read_notebook(path: Path) -> Any:
+    """The notebook, with every missing output and id as nbformat wants it."""
+    try:
+        return nbformat.read(path, as_version=4)
+    except Exception as error:  # nbformat has no class of its own for a broken file
+        raise LabError(f"{path} cannot be read as a notebook: {error}.") from error
+
+
+def source_sha256(notebook: Any) -> str:
+    """Hash of the code cells: outputs that come from other code are stale."""
+    code = [cell.source for cell in _code_cells(notebook)]
+    return hashlib.sha256(json.dumps(code).encode()).hexdigest()
+
+
+def clean(notebook: Any, seconds: float, cores: int) -> Any:
+    """Make an executed notebook ready to be kept: what only its runner needs is taken out, and
+    the measured minutes are written into the title cell. Cell ids and parameters stay."""
+    for cell in notebook.cells:
+        tags = cell.metadata.get("tags")
+        cell.metadata.clear()
+        if tags:
+            cell.metadata["tags"] = tags
+    notebook.metadata.clear()
+    notebook.metadata.update(
+        kernelspec={"display_name": "Python 3", "language": "python", "name": "python3"},
+        language_info={"name": "python"},
+        ftlab={
+            "source_sha256": source_sha256(notebook),
+            "profile": STORED_PROFILE,
+            "seconds": round(seconds, 1),
+            "cores": cores,
+        },
+    )
+    title = notebook.cells[0]
+    line = f"**Minutes:** {minutes_text(notebook)}"
+    title.source = re.sub(r"^\*\*Minutes:\*\*.*$", line, title.source, flags=re.MULTILINE)
+    return notebook
+
+
+def minutes_text(notebook: Any) -> str:
+    """How long the stored outputs took: '2.4 (quick profile, 2 cores)'."""
+    run = notebook.metadata.get(METADATA)
+    if not run:
+        return "not measured yet"
+    return f"{run['seconds'] / 60:.1f} ({run['profile']} profile, {run['cores']} cores)"
+
+
+def problems(notebook: Any, name: str) -> list[str]:
+    """What keeps a notebook from being shipped, one sentence each; empty if nothing does."""
+    return [*_anatomy(notebook, name), *_contract(notebook, name), *_outputs(notebook)]
+
+
+def write_readme_table() -> None:
+    """Write the table of notebooks into README.md, between its two markers."""
+    path = project_root() / "README.md"
+    text = path.read_text(encoding="utf-8")
+    before, found, rest = text.partition(TABLE_BEGIN)
+    _, ended, after = rest.partition(TABLE_END)
+    if not (found and ended):
+        raise LabError(f"{path} lacks the lines {TABLE_BEGIN} and {TABLE_END}.")
+    write_atomically(path, f"{before}{TABLE_BEGIN}\n{readme_table()}\n{TABLE_END}{after}")
+
+
+def readme_table() -> str:
+    """One row for each notebook: its name, the question it answers, its minutes."""
+    rows = ["| notebook | question | minutes |", "| --- | --- | --- |"]
+    for path in notebook_paths():
+        notebook = read_notebook(path)
+        lines = notebook.cells[0].source.splitlines()
+        question = [line for line in lines if line.startswith(TITLE_LINES[0])]
+        asked = question[0].removeprefix(TITLE_LINES[0]).strip() if question else ""
+        link = f"[{path.stem}](notebooks/{path.name})"
+        rows.append(f"| {link} | {asked} | {minutes_text(notebook)} |")
+    return "\n".join(rows)
+
+
+def _code_cells(notebook: Any) -> list[Any]:
+    return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
+
+
+def _tagged(notebook: Any, tag: str) -> list[int]:
+    """Positions among the code cells."""
+    cells = enumerate(_code_cells(notebook))
+    return [place for place, cell in cells if tag in cell.metadata.get("tags", [])]
+
+
+def _anatomy(notebook: Any, name: str) -> list[str]:
+    found = []
+    title = notebook.cells[0] if notebook.cells else None
+    if title is None or title.cell_type != "markdown" or not title.source.startswith("# "):
+        return ["The first cell is no title: a Markdown cell that begins with '# '."]
+    for line in TITLE_LINES:
+        if not re.search(rf"^{re.escape(line)}", title.source, flags=re.MULTILINE):
+            found.append(f"The title cell has no line that begins with {line}.")
+    if METADATA in notebook.metadata and f"**Minutes:** {minutes_text(notebook)}" not in (
+        title.source.splitlines()
+    ):
+        found.append("The title cell's minutes are not those of the stored run.")
+    code = _code_cells(notebook)
+    if not any("record.write()" in cell.source for cell in code):
+        found.append("No cell writes the record: lab.record.write().")
+    places = _tagged(notebook, "parameters")
+    if len(places) != 1:
+        found.append(f"{len(places)} cells are tagged 'parameters', not one.")
+    else:
+        following = code[places[0] + 1].source if places[0] + 1 < len(code) else ""
+        if f'open_lab("{name}", globals())' not in following:
+            found.append(
+                f'The code cell behind the parameters does not call open_lab("{name}", globals()).'
+            )
+    if _tagged(notebook, "injected-parameters"):
+        found.append("A cell of injected parameters was left in.")
+    return found
+
+
+def _contract(notebook: Any, name: str) -> list[str]:
+    if name not in NOTEBOOKS:
+        return [f"The contract (ftlab.params) has no notebook {name}."]
+    code = _code_cells(notebook)
+    for place in _tagged(notebook, "parameters"):
+        if code[place].source.strip() != parameters_source(name):
+            return [f"The parameters cell differs from the contract:\n{parameters_source(name)}"]
+    read: set[str] = set()
+    for cell in code:
+        try:
+            tree = ast.parse(cell.source)
+        except SyntaxError as error:
+            return [f"A code cell is not plain Python ({error.msg}): {cell.source[:60]!r}."]
+        read |= {
+            node.id
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
+        }
+    return [
+        f"Nothing reads the parameter '{parameter}'."
+        for parameter in NOTEBOOKS[name]
+        if not CONTRACT[parameter].read_by_lab and parameter not in read
+    ]
+
+
+def _outputs(notebook: Any) -> list[str]:
+    found = []
+    run = notebook.metadata.get(METADATA)
+    if not run:
+        return ["It holds no outputs of its own code: run python -m ftlab.batch --refresh."]
+    if run.get("source_sha256") != source_sha256(notebook):
+        found.append("Its outputs are stale: the code has changed since they were made.")
+    if run.get("profile") != STORED_PROFILE:
+        found.append(f"Its outputs are of the profile {run.get('profile')}.")
+    counts = [cell.execution_count for cell in _code_cells(notebook)]
+    if counts != list(range(1, len(counts) + 1)):
+        found.append(f"Its cells were not run once each and in order: {counts}.")
+    for cell in _code_cells(notebook):
+        for output in cell.outputs:
+            if output.output_type == "error":
+                found.append(f"An output is an error: {output.ename}.")
+    return found

@@ -1,0 +1,136 @@
+"""Checkpoints that survive a kill at any moment, a full disk, and a mistaken folder."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from ftlab.data.features import Feature
+from ftlab.errors import LabError
+
+TENSORS, STATE = "tensors.safetensors", "state.json"
+PREFIX, UNFINISHED = "step-", ".unfinished-"
+
+
+class Checkpoints:
+    """The newest state of one run in `folder`, as `step-<number>/`.
+
+    A checkpoint is written beside, flushed to the disk and then renamed: it is there whole or not
+    at all. The one before goes only when the new one is in place. `fingerprint` says what the run
+    is made of; a checkpoint of another run is refused.
+    """
+
+    def __init__(self, folder: Path, fingerprint: dict[str, Any]) -> None:
+        self.folder = folder
+        self.fingerprint = json.loads(json.dumps(fingerprint))  # as it will be read back
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise LabError(f"The folder for checkpoints cannot be made: {error}.") from error
+
+    def load(self) -> tuple[dict[str, Any], dict[str, torch.Tensor]] | None:
+        """State and tensors of the newest checkpoint; None if there is none."""
+        newest = max(self._existing(), default=None)
+        if newest is None:
+            return None
+        try:
+            content = json.loads((newest / STATE).read_text(encoding="utf-8"))
+            made_of, state = content["fingerprint"], content["state"]
+            tensors = load_file(newest / TENSORS)
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            raise LabError(
+                f"The checkpoint {newest} cannot be read ({error}): delete {self.folder} to start "
+                "from the beginning."
+            ) from error
+        self._compare(made_of)
+        return state, tensors
+
+    def save(self, step: int, state: dict[str, Any], tensors: dict[str, torch.Tensor]) -> None:
+        """Put a new checkpoint in the place of the last; LabError if the disk does not take it."""
+        for left in self.folder.glob(f"{UNFINISHED}*"):  # of a run that was killed
+            shutil.rmtree(left, ignore_errors=True)
+        older = self._existing()
+        beside = self.folder / f"{UNFINISHED}{os.getpid()}"
+        try:
+            beside.mkdir()
+            save_file(
+                {name: t.detach().contiguous() for name, t in tensors.items()}, beside / TENSORS
+            )
+            content = {"fingerprint": self.fingerprint, "state": state}
+            (beside / STATE).write_text(json.dumps(content), encoding="utf-8")
+            for path in (beside / TENSORS, beside / STATE, beside):
+                _flush(path)
+            beside.rename(self.folder / f"{PREFIX}{step:08d}")
+            _flush(self.folder)
+        except (OSError, SafetensorError) as error:
+            shutil.rmtree(beside, ignore_errors=True)
+            kept = f"; the one of {max(older).name} is intact" if older else ""
+            raise LabError(
+                f"The checkpoint of step {step} could not be written to {self.folder} "
+                f"({error}){kept}: make room and call fit() again to go on from there."
+            ) from error
+        for path in older:
+            # Renamed first: a kill in the middle of removing must not leave half a checkpoint.
+            doomed = self.folder / f"{UNFINISHED}{path.name}"
+            path.rename(doomed)
+            shutil.rmtree(doomed, ignore_errors=True)
+
+    def _existing(self) -> list[Path]:
+        return [path for path in self.folder.glob(f"{PREFIX}*") if path.is_dir()]
+
+    def _compare(self, made_of: dict[str, Any]) -> None:
+        different = [key for key, value in self.fingerprint.items() if made_of.get(key) != value]
+        if not different:
+            return
+        first = different[0]
+        was, now = made_of.get(first), self.fingerprint[first]
+        values = "" if isinstance(now, str) and len(now) == 64 else f" ({was} then, {now} now)"
+        more = f" and {len(different) - 1} more" if len(different) > 1 else ""
+        hint = ": load the model anew" if first == "starting weights" else ""
+        raise LabError(
+            f"The checkpoint in {self.folder} belongs to another run, which differs in its "
+            f"{first}{values}{more}{hint}, or choose another checkpoint_dir."
+        )
+
+
+def hash_features(features: Sequence[Feature] | None) -> str:
+    """A digest of tokens, labels and their order."""
+    digest = hashlib.sha256()
+    for feature in features or ():
+        for values in (feature["input_ids"], np.atleast_1d(feature["labels"])):
+            row = np.asarray(values, dtype=np.int64)
+            digest.update(len(row).to_bytes(8, "little") + row.tobytes())
+    return digest.hexdigest()
+
+
+def hash_weights(model: nn.Module) -> str:
+    """A digest of every weight, its name, its shape and whether it is trained."""
+    digest = hashlib.sha256()
+    trained = {name for name, p in model.named_parameters() if p.requires_grad}
+    for name, tensor in model.state_dict().items():
+        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype} {name in trained}".encode())
+        flat = tensor.detach().cpu().contiguous().flatten()
+        digest.update(flat.view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _flush(path: Path) -> None:
+    """Make the operating system write a file, or a folder's entries, to the disk."""
+    if path.is_dir() and os.name == "nt":  # Windows has no such thing for folders
+        return
+    number = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

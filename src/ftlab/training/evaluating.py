@@ -1,0 +1,87 @@
+"""Runs a model over features without learning: losses and logits."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+
+from ftlab.data.features import IGNORED, Feature, collate
+from ftlab.errors import LabError
+from ftlab.training.hardware import autocast
+
+BATCH_SIZE = 64
+
+
+def predict(
+    model: Any, features: Sequence[Feature], pad_id: int, batch_size: int = BATCH_SIZE
+) -> np.ndarray:
+    """A classifier's logits, (features, labels) in fp32, in the order of `features`.
+
+    Texts of like length share a batch; dropout is off; the model stays on its device.
+    """
+    if not features:
+        raise LabError("predict: there are no examples.")
+    inputs = [{"input_ids": feature["input_ids"]} for feature in features]
+    logits: np.ndarray | None = None
+    for chosen, output in _outputs(model, inputs, pad_id, batch_size, "fp32"):
+        part = output.logits.float().cpu().numpy()
+        if part.ndim != 2:
+            raise LabError("predict: the model is no classifier.")
+        if logits is None:
+            logits = np.empty((len(features), part.shape[1]), part.dtype)
+        logits[chosen] = part
+    assert logits is not None
+    return logits
+
+
+def evaluate(
+    model: Any, features: Sequence[Feature], pad_id: int, batch_size: int, precision: str
+) -> tuple[float, np.ndarray | None]:
+    """The mean loss, over texts or over labelled tokens, and a classifier's logits."""
+    by_token = isinstance(features[0]["labels"], list)
+    total = 0.0
+    logits: list[tuple[list[int], np.ndarray]] = []
+    for chosen, output in _outputs(model, features, pad_id, batch_size, precision):
+        total += output.loss.item() * sum(weight(features[i]) for i in chosen)
+        if not by_token:
+            logits.append((chosen, output.logits.float().cpu().numpy()))
+    loss = total / sum(map(weight, features))
+    if by_token:
+        return loss, None
+    order = np.argsort(np.concatenate([chosen for chosen, _ in logits]))
+    return loss, np.concatenate([part for _, part in logits])[order]
+
+
+def weight(feature: Feature) -> int:
+    """What a feature counts in a mean loss: its learned tokens, or 1 for a labelled text.
+
+    A causal model never predicts the first token, so its label does not count.
+    """
+    labels = feature["labels"]
+    return sum(label != IGNORED for label in labels[1:]) if isinstance(labels, list) else 1
+
+
+def model_loss(model: Any, batch: dict[str, torch.Tensor]) -> Any:
+    """The model's output for a batch; a language model keeps nothing for a continuation."""
+    by_token = "labels" in batch and batch["labels"].ndim == 2
+    return model(**batch, use_cache=False) if by_token else model(**batch)
+
+
+def _outputs(
+    model: Any, features: Sequence[Feature], pad_id: int, batch_size: int, precision: str
+) -> Iterator[tuple[list[int], Any]]:
+    device = next(model.parameters()).device
+    order = sorted(range(len(features)), key=lambda i: len(features[i]["input_ids"]))
+    was_training = model.training
+    model.eval()
+    try:
+        with torch.inference_mode(), autocast(device, precision):
+            for begin in range(0, len(order), batch_size):
+                chosen = order[begin : begin + batch_size]
+                batch = collate([features[i] for i in chosen], pad_id)
+                yield chosen, model_loss(model, {k: v.to(device) for k, v in batch.items()})
+    finally:
+        model.train(was_training)

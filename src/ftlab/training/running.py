@@ -1,0 +1,210 @@
+"""The loop that `fit()` runs: steps, evaluations, checkpoints, and the way back into them."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+
+from ftlab.data.features import Feature, bucketed_batches, collate
+from ftlab.errors import LabError
+from ftlab.models.rng import reseed
+from ftlab.training.checkpoints import Checkpoints
+from ftlab.training.checks import Settings
+from ftlab.training.evaluating import BATCH_SIZE, evaluate, model_loss, weight
+from ftlab.training.hardware import autocast
+from ftlab.training.optimizing import (
+    learning_rate_at,
+    load_optimizer,
+    make_optimizer,
+    moving_tensors,
+    optimizer_tensors,
+)
+from ftlab.training.progress import progress_bar
+
+Metric = Callable[[np.ndarray, np.ndarray], float]
+
+
+@dataclass
+class RunState:
+    """Where a run is, beside its tensors; goes into checkpoints as it is."""
+
+    history: list[dict[str, float]] = field(default_factory=list)
+    best: float = math.inf
+    best_step: int = 0
+    without_gain: int = 0
+    stopped_early: bool = False
+    finished: bool = False
+
+
+class Run:
+    """One call of `fit()`, everything checked; `go()` does it."""
+
+    def __init__(
+        self,
+        model: Any,
+        train: Sequence[Feature],
+        validation: Sequence[Feature] | None,
+        pad_id: int,
+        settings: Settings,
+        metric: Metric | None,
+        checkpoints: Checkpoints | None,
+    ) -> None:
+        self.model, self.train, self.validation = model, train, validation
+        self.pad_id, self.settings, self.metric = pad_id, settings, metric
+        self.checkpoints = checkpoints
+        self.device = next(model.parameters()).device
+        self.lengths = [len(feature["input_ids"]) for feature in train]
+        self.weights = [weight(feature) for feature in train]
+        self.per_epoch = math.ceil(len(train) / (settings.batch_size * settings.accumulate))
+        self.total = settings.max_steps or settings.epochs * self.per_epoch
+        self.moving = moving_tensors(model)
+        self.trainable = [p for p in model.parameters() if p.requires_grad]
+        self.optimizer = make_optimizer(model, settings.weight_decay)
+        self.best_weights: dict[str, torch.Tensor] = {}
+        self.order: tuple[int, list[list[int]]] = (-1, [])  # epoch, its batches
+        self.state = RunState()
+
+    def go(self, checkpoint_every: int, progress: bool) -> None:
+        """From the newest checkpoint, or from the start, to the end."""
+        self._resume()
+        state = self.state
+        with progress_bar(self.total, len(state.history), progress) as advance:
+            while not state.finished:
+                row = self._step(len(state.history))
+                state.history.append(row)
+                step = len(state.history)
+                if self.validation is not None and self._evaluation_due(step):
+                    self._evaluate(row)
+                advance(f"loss {row['loss']:.3f}")
+                state.finished = step == self.total or state.stopped_early
+                if state.finished:
+                    self._restore(self.best_weights)
+                if state.finished or step % checkpoint_every == 0:
+                    self._save(step)
+
+    def _step(self, done: int) -> dict[str, float]:
+        """One update, and its row of the history."""
+        settings, began = self.settings, time.perf_counter()
+        size = settings.batch_size
+        epoch, place = divmod(done, self.per_epoch)
+        chosen = self._batches(epoch)[place]
+        chosen = sorted(chosen, key=lambda i: self.lengths[i])
+        # Dropout depends on seed and step alone: a resumed run needs no state of random numbers.
+        reseed(int(np.random.SeedSequence([settings.seed, done]).generate_state(1)[0]), self.device)
+        weights = sum(self.weights[i] for i in chosen)
+        self.model.train()
+        losses = []
+        for part in (chosen[i : i + size] for i in range(0, len(chosen), size)):
+            batch = collate([self.train[i] for i in part], self.pad_id)
+            batch = {name: tensor.to(self.device) for name, tensor in batch.items()}
+            with autocast(self.device, settings.precision):
+                loss = model_loss(self.model, batch).loss
+            # The mean over the whole step, not the mean of the parts' means.
+            loss = loss * (sum(self.weights[i] for i in part) / weights)
+            loss.backward()
+            losses.append(loss.detach())
+        norm = torch.nn.utils.clip_grad_norm_(self.trainable, settings.clip or math.inf)
+        last = self.state.history[-1] if self.state.history else {}
+        row = {
+            "step": done + 1,
+            "epoch": (done + 1) / self.per_epoch,
+            "loss": float(torch.stack(losses).sum()),
+            "gradient_norm": float(norm),
+            "learning_rate": learning_rate_at(done, self.total, settings),
+            "validation_loss": math.nan,
+            "validation_metric": math.nan,
+            "examples": last.get("examples", 0) + len(chosen),
+            "tokens": last.get("tokens", 0) + sum(self.lengths[i] for i in chosen),
+        }
+        for what, value in (("loss", row["loss"]), ("gradient", row["gradient_norm"])):
+            self._require_finite(what, value, row, kept=done)
+        for group in self.optimizer.param_groups:
+            group["lr"] = row["learning_rate"]
+        self.optimizer.step()
+        self.optimizer.zero_grad()
+        row["seconds"] = last.get("seconds", 0.0) + time.perf_counter() - began
+        return row
+
+    def _batches(self, epoch: int) -> list[list[int]]:
+        if self.order[0] != epoch:
+            size = self.settings.batch_size * self.settings.accumulate
+            batches = bucketed_batches(self.lengths, size, self.settings.seed, epoch)
+            self.order = (epoch, batches)
+        return self.order[1]
+
+    def _require_finite(self, what: str, value: float, row: dict[str, float], kept: int) -> None:
+        """Stop a run that has left the numbers; `kept` is the step whose weights the model has."""
+        if math.isfinite(value):
+            return
+        self.optimizer.zero_grad()
+        self._restore(self.best_weights)
+        kept = self.state.best_step if self.best_weights else kept
+        raise LabError(
+            f"fit: the {what} became {value} at step {row['step']} with learning rate "
+            f"{row['learning_rate']:.3g}; the model keeps its weights of step {kept}: try a lower "
+            "learning rate."
+        )
+
+    def _evaluation_due(self, step: int) -> bool:
+        every = self.settings.eval_every
+        every = self.per_epoch if isinstance(every, str) else every
+        return step % every == 0 or step == self.total
+
+    def _evaluate(self, row: dict[str, float]) -> None:
+        """Validation into `row`; the best weights so far are kept if they are to be restored."""
+        assert self.validation is not None
+        by_token = isinstance(self.validation[0]["labels"], list)
+        size = self.settings.batch_size if by_token else BATCH_SIZE
+        loss, logits = evaluate(
+            self.model, self.validation, self.pad_id, size, self.settings.precision
+        )
+        step = int(row["step"])
+        self._require_finite("validation loss", loss, row, kept=step)
+        row["validation_loss"] = value = loss
+        if self.metric is not None and logits is not None:
+            labels = np.array([feature["labels"] for feature in self.validation])
+            row["validation_metric"] = float(self.metric(logits, labels))
+            value = -row["validation_metric"]
+        state = self.state
+        if value < state.best:
+            state.best, state.best_step, state.without_gain = value, step, 0
+            if self.settings.patience is not None:
+                self.best_weights = {k: v.detach().clone() for k, v in self.moving.items()}
+        else:
+            state.without_gain += 1
+            state.stopped_early = state.without_gain == self.settings.patience
+
+    def _restore(self, weights: dict[str, torch.Tensor]) -> None:
+        with torch.no_grad():
+            for name, tensor in weights.items():
+                self.moving[name].copy_(tensor)
+
+    def _save(self, step: int) -> None:
+        if self.checkpoints is None:
+            return
+        tensors = {f"weights/{name}": tensor for name, tensor in self.moving.items()}
+        if not self.state.finished:
+            tensors |= {f"best/{name}": tensor for name, tensor in self.best_weights.items()}
+            tensors |= optimizer_tensors(self.model, self.optimizer)
+        self.checkpoints.save(step, asdict(self.state), tensors)
+
+    def _resume(self) -> None:
+        found = self.checkpoints.load() if self.checkpoints else None
+        if found is None:
+            return
+        state, tensors = found
+        self.state = RunState(**state)
+        self._restore(_under("weights/", tensors))
+        self.best_weights = {k: v.to(self.device) for k, v in _under("best/", tensors).items()}
+        if not self.state.finished:
+            load_optimizer(self.model, self.optimizer, tensors)
+
+
+def _under(prefix: str, tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    return {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}

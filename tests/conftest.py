@@ -1,0 +1,131 @@
+"""Shared by all tests: no network, and tiny models of every family with a tiny tokenizer."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+NETBLOCK = Path(__file__).parent / "_netblock"
+os.environ["PYTHONPATH"] = os.pathsep.join(
+    [str(NETBLOCK), *filter(None, [os.environ.get("PYTHONPATH")])]
+)
+sys.path.insert(0, str(NETBLOCK))
+sys.modules.pop("sitecustomize", None)  # some systems bring one of their own
+import sitecustomize  # noqa: E402, F401
+
+sys.path.remove(str(NETBLOCK))
+
+import ftlab  # noqa: E402, F401  (its environment defaults come before the libraries)
+
+CAUSAL = ("llama", "qwen2", "qwen3", "gpt2")
+ENCODERS = ("bert", "distilbert", "roberta")
+FAMILIES = (*CAUSAL, *ENCODERS)
+POSITIONS = 64
+
+SENTENCES = [
+    "The lamp in the shop on the corner is made of brass, and it costs forty crowns.",
+    "My parcel has not arrived yet. Where is it? I ordered three weeks ago!",
+    "Question: what is the lamp made of?\nAnswer: brass\n",
+    "They charged me twice for the same order; please send the money back.",
+]
+
+
+@pytest.fixture(scope="session")
+def tiny_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Byte-level BPE with 320 tokens: <pad> 0, <eos> 1."""
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast
+
+    raw = Tokenizer(models.BPE())
+    raw.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    raw.decoder = decoders.ByteLevel()
+    trainer = trainers.BpeTrainer(
+        vocab_size=320,
+        special_tokens=["<pad>", "<eos>"],
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    raw.train_from_iterator(SENTENCES, trainer)
+    return PreTrainedTokenizerFast(tokenizer_object=raw, pad_token="<pad>", eos_token="<eos>")
+
+
+@pytest.fixture(scope="session")
+def tiny_model_dir(
+    tiny_tokenizer: Any, tmp_path_factory: pytest.TempPathFactory
+) -> Callable[[str], Path]:
+    """`tiny_model_dir(family)`: a saved model with random weights and the tiny tokenizer.
+
+    Causal families are saved as language models, encoders as masked language models.
+    """
+    made: dict[str, Path] = {}
+
+    def make(family: str) -> Path:
+        if family not in made:
+            made[family] = _save_tiny(family, tiny_tokenizer, tmp_path_factory.mktemp(family))
+        return made[family]
+
+    return make
+
+
+def _save_tiny(family: str, tokenizer: Any, folder: Path) -> Path:
+    import torch
+    import transformers
+
+    from ftlab.models import private_rng
+
+    common: dict[str, Any] = {
+        "vocab_size": len(tokenizer),
+        "pad_token_id": tokenizer.pad_token_id,
+        "eos_token_id": tokenizer.eos_token_id,
+        "bos_token_id": None,
+    }
+    usual = {
+        "hidden_size": 32,
+        "intermediate_size": 48,
+        "num_hidden_layers": 2,
+        "num_attention_heads": 2,
+        "max_position_embeddings": POSITIONS,
+    }
+    grouped = {"num_key_value_heads": 1, "head_dim": 16, "tie_word_embeddings": True}
+    config = {
+        "llama": lambda: transformers.LlamaConfig(**common, **usual, **grouped),
+        "qwen2": lambda: transformers.Qwen2Config(**common, **usual, **grouped),
+        "qwen3": lambda: transformers.Qwen3Config(**common, **usual, **grouped),
+        "gpt2": lambda: transformers.GPT2Config(
+            **common, n_embd=32, n_layer=2, n_head=2, n_positions=POSITIONS
+        ),
+        "bert": lambda: transformers.BertConfig(**common, **usual),
+        "distilbert": lambda: transformers.DistilBertConfig(
+            **common, dim=32, hidden_dim=48, n_layers=2, n_heads=2, max_position_embeddings=64
+        ),
+        "roberta": lambda: transformers.RobertaConfig(**common, **usual),
+    }[family]()
+    auto = (
+        transformers.AutoModelForCausalLM if family in CAUSAL else transformers.AutoModelForMaskedLM
+    )
+    with private_rng(0):
+        model = auto.from_config(config)
+        with torch.no_grad():  # wider than usual, so that different inputs differ visibly
+            for parameter in model.parameters():
+                if parameter.ndim >= 2:
+                    parameter.mul_(5)
+    model.save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+    return folder
+
+
+def refused(action: Callable[[], Any], *words: str) -> None:
+    """`action` raises LabError with these words, in one line."""
+    from ftlab.errors import LabError
+
+    with pytest.raises(LabError) as error:
+        action()
+    message = str(error.value)
+    assert "\n" not in message
+    for word in words:
+        assert word in message

@@ -1,0 +1,72 @@
+"""Runs `fit()` in forked copies of itself, so that a test can kill one at any moment, quickly.
+
+    python killable_fit.py MODEL_FOLDER
+
+Reads lines "CHECKPOINT_FOLDER RESULT_FILE" ("-" for no checkpoints); writes, for each, the process
+id of the run, and its exit status when it has ended.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import traceback
+from typing import Any
+
+import numpy as np
+from ftlab.models import load_classifier
+from ftlab.training import fit
+from ftlab.training.checkpoints import hash_weights
+
+
+def examples(number: int, seed: int) -> list[dict[str, Any]]:
+    rng = np.random.default_rng(seed)
+    rows = [rng.integers(2, 300, rng.integers(2, 20)).tolist() for _ in range(number)]
+    return [{"input_ids": row, "labels": row[0] % 3} for row in rows]
+
+
+def train(model_folder: str, checkpoints: str, result: str) -> None:
+    model = load_classifier(model_folder, ["a", "b", "c"], dropout=0.3)
+    done = fit(
+        model,
+        examples(60, seed=1),
+        validation=examples(20, seed=2),
+        pad_id=0,
+        epochs=4,
+        batch_size=4,
+        accumulate=2,
+        learning_rate=0.01,
+        eval_every=5,
+        patience=100,
+        device="cpu",
+        precision="fp32",
+        checkpoint_dir=None if checkpoints == "-" else checkpoints,
+        checkpoint_every=1,
+        progress=False,
+    )
+    history = done.history.drop(columns="seconds").to_json(double_precision=15)
+    outcome = {"weights": hash_weights(model), "history": history, "best_step": done.best_step}
+    with open(result, "w", encoding="utf-8") as file:
+        json.dump(outcome, file)
+
+
+def main() -> None:
+    train(sys.argv[1], "-", os.devnull)  # so that every import is done before the first fork
+    print("ready", flush=True)
+    for line in sys.stdin:
+        checkpoints, result = line.split()
+        child = os.fork()
+        if not child:
+            try:
+                train(sys.argv[1], checkpoints, result)
+            except BaseException:
+                traceback.print_exc()
+                os._exit(1)
+            os._exit(0)
+        print(child, flush=True)
+        print(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]), flush=True)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,144 @@
+"""Headless runs: what is left behind, what is said, and what a failure may not break."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from ftlab.batch import main
+from ftlab.notebooks import TABLE_BEGIN, TABLE_END
+from ftlab.records import read_record
+
+TITLE = "# Tiny\n\n**Question:** why?\n\n**Before this:** nothing\n\n**Minutes:** not measured yet"
+PARAMETERS = 'profile = "quick"  # how much'
+# A record made by hand: these notebooks need neither torch nor a model.
+RECORD = """\
+import sys
+from ftlab.evaluation import exact
+from ftlab.records import Record, new_run_id
+from ftlab.trials import Claim
+record = Record("{name}", profile, 0, {{"profile": profile}}, {{"python": sys.executable}},
+                new_run_id(profile, 0))
+record.declare(Claim("C-01", "s", "m", "below", 0), Claim("C-03", "s", "m", "above", 0))
+record.metric("one", 1.0)
+for name in ("C-01", "C-03"):
+    record.claim(name, exact(1))
+record.write()"""
+
+
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A lab of its own: a good notebook, then a failing one, then another good one."""
+    monkeypatch.setenv("FTLAB_ROOT", str(tmp_path))
+    monkeypatch.delenv("FTLAB_RESULTS", raising=False)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "notebooks").mkdir()
+    (tmp_path / "README.md").write_text(f"top\n{TABLE_BEGIN}\nold\n{TABLE_END}\nbottom\n")
+    write_notebook(tmp_path, "01_good", RECORD.format(name="01_good"))
+    write_notebook(tmp_path, "02_bad", "raise ValueError('the reason\\nand more')")
+    write_notebook(tmp_path, "03_good", RECORD.format(name="03_good"))
+    return tmp_path
+
+
+def write_notebook(root: Path, name: str, code: str) -> Path:
+    cells = [
+        nbformat.v4.new_markdown_cell(TITLE),
+        nbformat.v4.new_code_cell(PARAMETERS, metadata={"tags": ["parameters"]}),
+        nbformat.v4.new_code_cell(code),
+    ]
+    path = root / "notebooks" / f"{name}.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+    return path
+
+
+def only(paths: list[Path]) -> Path:
+    assert len(paths) == 1
+    return paths[0]
+
+
+def test_a_failing_notebook_does_not_stop_the_others(
+    root: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main([]) == 1
+    out, err = capfd.readouterr()
+    lines = out.splitlines()
+    assert [line.split()[0] for line in lines[:4]] == ["notebook", "01_good", "02_bad", "03_good"]
+    assert "1 refuted, 1 supported" in lines[1]
+    assert "FAILED" in lines[2]
+    assert "02_bad failed: in cell [2], ValueError: the reason" in lines[4]
+    assert "01_good: 100%" in err  # the bar of its cells
+    assert "IPKernelApp" not in err
+
+    record = read_record(only(list((root / "results" / "03_good").glob("*.json"))))
+    executed = root / "results" / "03_good" / f"{record['run_id']}.ipynb"
+    assert executed.exists()
+    assert record["environment"]["python"] == sys.executable
+
+
+def test_the_profile_reaches_the_notebook(root: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert main(["--profile", "smoke", "03"]) == 0
+    assert "not judged" in capfd.readouterr().out
+    record = read_record(only(list((root / "results" / "03_good").glob("*.json"))))
+    assert record["profile"] == "smoke"
+    assert not (root / "results" / "01_good").exists()
+
+
+def test_refresh_keeps_the_outputs_in_place(root: Path) -> None:
+    path = root / "notebooks" / "01_good.ipynb"
+    before = nbformat.read(path, 4)
+    assert main(["--refresh", "01_good"]) == 0
+    after = nbformat.read(path, 4)
+    assert [cell.id for cell in after.cells] == [cell.id for cell in before.cells]
+    assert [cell.source for cell in after.cells[1:]] == [cell.source for cell in before.cells[1:]]
+    assert [cell.execution_count for cell in after.cells[1:]] == [1, 2]
+    assert "Record written" in after.cells[2].outputs[0].text
+    assert after.cells[1].metadata == {"tags": ["parameters"]}
+    assert set(after.metadata) == {"kernelspec", "language_info", "ftlab"}
+    assert after.metadata["ftlab"]["profile"] == "quick"
+    assert "(quick profile, " in after.cells[0].source.splitlines()[-1]
+    assert str(root) not in json.dumps(after)
+
+    readme = (root / "README.md").read_text()
+    assert readme.startswith("top\n")
+    assert readme.endswith("bottom\n")
+    assert "| [01_good](notebooks/01_good.ipynb) | why? | 0." in readme
+    assert "| [02_bad](notebooks/02_bad.ipynb) | why? | not measured yet |" in readme
+
+
+def test_a_failed_refresh_changes_nothing(root: Path) -> None:
+    path = root / "notebooks" / "02_bad.ipynb"
+    before = path.read_bytes()
+    assert main(["--refresh", "02"]) == 1
+    assert path.read_bytes() == before
+
+
+def test_a_dead_kernel_is_a_failure_like_others(
+    root: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    write_notebook(root, "04_dead", "import os\nos._exit(3)")
+    assert main(["04"]) == 1
+    assert "04_dead failed: its kernel died" in capfd.readouterr().out
+
+
+def test_a_broken_file_is_a_failure_like_others(
+    root: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    (root / "notebooks" / "00_broken.ipynb").write_text('{"cells": [')
+    assert main(["00", "03"]) == 1
+    out = capfd.readouterr().out
+    assert "00_broken failed: " in out
+    assert "03_good" in out
+    assert "1 refuted, 1 supported" in out
+
+
+@pytest.mark.parametrize("word", ["07", "0", "nowhere.ipynb"])
+def test_what_is_not_one_notebook_is_refused_before_any_runs(
+    root: Path, capfd: pytest.CaptureFixture[str], word: str
+) -> None:
+    assert main(["01", word]) == 2
+    assert f"'{word}' is not one notebook" in capfd.readouterr().err
+    assert not (root / "results").exists()

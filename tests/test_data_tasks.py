@@ -1,0 +1,228 @@
+"""Tasks: fair splits, label sets, samples, and where the data may come from."""
+
+import pytest
+
+from ftlab.data import SHIPPED_TASKS, load_task
+from ftlab.data.cleaning import normalise
+from ftlab.errors import LabError
+
+SIZES = {"a": 100, "b": 50, "c": 20}
+
+
+def texts(label, n, word="text"):
+    return [(f"{word} {i} of kind {label}", label) for i in range(n)]
+
+
+def save(path, pairs, header="text,label"):
+    path.write_text("\n".join([header, *(",".join(pair) for pair in pairs)]) + "\n")
+    return str(path)
+
+
+@pytest.fixture
+def three_labels(tmp_path):
+    return save(
+        tmp_path / "three.csv", [pair for label, n in SIZES.items() for pair in texts(label, n)]
+    )
+
+
+def parts(task):
+    return {"train": task.train, "validation": task.validation, "test": task.read_test()}
+
+
+def note_with(task, words):
+    found = [note for note in task.notes if words in note]
+    assert len(found) == 1, task.notes
+    return found[0]
+
+
+def test_split_is_7_1_2_for_every_label(three_labels):
+    task = load_task(three_labels)
+    shares = {"train": 0.7, "validation": 0.1, "test": 0.2}
+    for side, frame in parts(task).items():
+        counts = {task.label_names[label]: n for label, n in frame.label.value_counts().items()}
+        assert counts == {label: round(shares[side] * n) for label, n in SIZES.items()}
+
+
+def test_labels_match_their_texts(three_labels):
+    task = load_task(three_labels)
+    for frame in parts(task).values():
+        assert list(frame.columns) == ["text", "label"]
+        names = [task.label_names[label] for label in frame.label]
+        assert [text[-1] for text in frame.text] == names
+
+
+def test_split_depends_on_the_seed_alone(three_labels):
+    first, again, other = (load_task(three_labels, seed=seed) for seed in (3, 3, 4))
+    assert first.train.equals(again.train)
+    assert first.read_test().equals(again.read_test())
+    assert set(first.read_test().text) != set(other.read_test().text)
+
+
+def test_reads_of_the_test_part_are_counted(three_labels):
+    task = load_task(three_labels)
+    assert (task.test_size, task.test_reads) == (34, 0)
+    frame = task.read_test()
+    frame["label"] = -1
+    assert set(task.read_test().label) == {0, 1, 2}
+    assert task.test_reads == 2
+
+
+def test_texts_that_differ_in_trifles_stay_on_one_side(tmp_path):
+    twins = [(f"Where is parcel {i}?!", "ab"[i % 2]) for i in range(30)]
+    twins += [(f"  where is PARCEL {i}", "ab"[i % 2]) for i in range(30)]
+    for seed in range(5):
+        task = load_task(save(tmp_path / "a.csv", twins), seed=seed)
+        sides = [{normalise(text) for text in frame.text} for frame in parts(task).values()]
+        assert sum(map(len, sides)) == 30
+        assert len(set.union(*sides)) == 30
+    assert "30 rows repeating" in note_with(task, "repeating")
+
+
+def test_one_text_under_two_labels_is_told(tmp_path):
+    path = save(tmp_path / "a.csv", [*texts("a", 10), *texts("b", 10), ("Text 3 of kind A", "b")])
+    assert "1 text with different labels (lines 5, 22)" in note_with(load_task(path), "different")
+
+
+def test_a_label_seen_once_is_trained_on_and_told(tmp_path):
+    path = save(tmp_path / "a.csv", [*texts("a", 10), *texts("b", 10), ("odd one out", "rare")])
+    task = load_task(path)
+    assert "odd one out" in set(task.train.text)
+    assert task.label_names == ["a", "b", "rare"]
+    assert "'rare'; line 22" in note_with(task, "seen only once")
+
+
+def test_most_frequent_labels(three_labels, tmp_path):
+    task = load_task(three_labels, labels=2)
+    assert task.label_names == ["a", "b"]
+    assert {text[-1] for frame in parts(task).values() for text in frame.text} == {"a", "b"}
+    assert "2 most frequent of 3 labels kept, 150 of 170 rows" in note_with(task, "frequent")
+    sizes = {"x": 30, "a": 10, "m": 20}
+    uneven = save(tmp_path / "uneven.csv", [p for k, n in sizes.items() for p in texts(k, n)])
+    assert load_task(uneven, labels=2).label_names == ["m", "x"]
+    tied = save(tmp_path / "tied.csv", [p for label in "dbca" for p in texts(label, 10)])
+    assert load_task(tied, labels=3).label_names == ["a", "b", "c"]
+    task = load_task(three_labels, labels=9)
+    assert task.label_names == ["a", "b", "c"]
+    assert "fewer than 9" in note_with(task, "all kept")
+
+
+@pytest.mark.parametrize("labels", [1, -2])
+def test_impossible_numbers_of_labels(three_labels, labels):
+    with pytest.raises(LabError, match="labels must be 0"):
+        load_task(three_labels, labels=labels)
+
+
+def test_samples_are_nested_and_balanced(three_labels):
+    task = load_task(three_labels)
+    samples = [task.sample_per_class(n, seed=5) for n in (2, 4, 8)]
+    assert [dict(sample.label.value_counts()) for sample in samples] == [
+        {0: n, 1: n, 2: n} for n in (2, 4, 8)
+    ]
+    small, middle, large = (set(sample.text) for sample in samples)
+    assert small < middle < large
+    assert set(task.sample_per_class(2, seed=6).text) != small
+    assert task.sample_per_class(0, seed=5).equals(task.train)
+    assert dict(task.sample_per_class(30, seed=5).label.value_counts()) == {0: 30, 1: 30, 2: 14}
+    with pytest.raises(LabError, match="not -1"):
+        task.sample_per_class(-1, seed=5)
+
+
+def folder_of(tmp_path, **files):
+    for side, pairs in files.items():
+        save(tmp_path / f"{side}.csv", pairs)
+    return str(tmp_path)
+
+
+TRAIN, TEST = texts("a", 40) + texts("b", 40), texts("a", 10, "new") + texts("b", 10, "new")
+
+
+def test_folder_with_train_and_test(tmp_path):
+    task = load_task(folder_of(tmp_path, train=TRAIN, test=TEST))
+    assert set(task.read_test().text) == {text for text, _ in TEST}
+    assert dict(task.validation.label.value_counts()) == {0: 5, 1: 5}
+    assert len(task.train) == 70
+
+
+@pytest.mark.parametrize("name", ["validation", "valid", "dev"])
+def test_a_validation_file_is_used(tmp_path, name):
+    extra = texts("a", 3, "third") + texts("b", 3, "third")
+    task = load_task(folder_of(tmp_path, train=TRAIN, test=TEST, **{name: extra}))
+    assert list(task.validation.text) == [text for text, _ in extra]
+    assert len(task.train) == 80
+
+
+def test_texts_of_test_are_taken_out_of_train(tmp_path):
+    leak = [("NEW 3: of kind a", "a"), ("new 4 of kind b", "b")]
+    task = load_task(folder_of(tmp_path, train=[*TRAIN, *leak], test=TEST))
+    everything = {normalise(text) for frame in (task.train, task.validation) for text in frame.text}
+    assert not everything & {normalise(text) for text in task.read_test().text}
+    assert "2 texts also in test.csv" in note_with(task, "also in")
+    with pytest.raises(LabError, match="every text in it is also in test"):
+        load_task(folder_of(tmp_path, train=TEST, test=TEST))
+
+
+def test_labels_of_test_alone(tmp_path):
+    task = load_task(folder_of(tmp_path, train=TRAIN, test=[*TEST, ("odd", "new label")]))
+    assert task.label_names == ["a", "b"]
+    assert task.test_size == 20
+    assert "'new label'; line 22" in note_with(task, "train lacks")
+    shouted = [(text, label.upper()) for text, label in TEST]
+    with pytest.raises(LabError, match=r"test.csv: 20 rows of 20 with labels that train lacks"):
+        load_task(folder_of(tmp_path, train=TRAIN, test=shouted))
+
+
+def test_without_labelled_test_part_validation_stands_in(tmp_path):
+    hidden = [(text, "") for text, _ in TEST]
+    task = load_task(folder_of(tmp_path, train=TRAIN, test=hidden, validation=TEST))
+    assert task.test_size == 20
+    assert dict(task.validation.label.value_counts()) == {0: 5, 1: 5}
+    assert "validation.csv" in note_with(task, "stands in")
+
+
+def test_folders_that_do_not_fit(tmp_path):
+    save(tmp_path / "test.csv", TEST)
+    with pytest.raises(LabError, match=r"no train file .*'test\.csv'"):
+        load_task(str(tmp_path))
+    save(tmp_path / "train.csv", TRAIN)
+    save(tmp_path / "train.tsv", TRAIN)
+    with pytest.raises(LabError, match=r"both train\.csv and train\.tsv"):
+        load_task(str(tmp_path))
+    (tmp_path / "train.tsv").unlink()
+    save(tmp_path / "test.csv", TEST, header="text,answer")
+    with pytest.raises(LabError, match=r"test\.csv: no column 'label'.*'answer'"):
+        load_task(str(tmp_path))
+
+
+def with_split(pairs, sides):
+    return [(*pair, side) for pair, side in zip(pairs, sides, strict=True)]
+
+
+def test_a_split_column_decides(tmp_path):
+    sides = ["train"] * 6 + ["validation"] * 2 + ["test"] * 2
+    pairs = with_split(texts("a", 10), sides) + with_split(texts("b", 10), sides)
+    task = load_task(save(tmp_path / "a.csv", pairs, "text,label,split"))
+    assert {len(task.train), len(task.validation), task.test_size} == {12, 4}
+    assert set(task.read_test().text) == {f"text {i} of kind {k}" for i in (8, 9) for k in "ab"}
+    pairs[11] = (*pairs[11][:2], "tset")
+    with pytest.raises(LabError, match=r"a\.csv, line 13: column 'split' is 'tset'"):
+        load_task(save(tmp_path / "a.csv", pairs, "text,label,split"))
+    pairs = with_split(texts("a", 10) + texts("b", 10), ["north"] * 20)
+    assert load_task(save(tmp_path / "a.csv", pairs, "text,label,split")).test_size == 4
+
+
+def test_a_name_that_is_nothing(tmp_path):
+    with pytest.raises(LabError, match=r"no file or folder 'tickets2\.csv'.*tickets, reviews"):
+        load_task("tickets2.csv")
+    with pytest.raises(LabError, match="no file or folder"):
+        load_task(str(tmp_path / "absent" / "folder"))
+    with pytest.raises(LabError, match="no file or folder ''"):
+        load_task("")
+
+
+@pytest.mark.parametrize(("name", "rows", "labels"), [("tickets", 600, 8), ("reviews", 400, 2)])
+def test_shipped_tasks_load_by_name(name, rows, labels):
+    task = load_task(name)
+    assert name in SHIPPED_TASKS
+    assert len(task.train) + len(task.validation) + task.test_size >= rows
+    assert len(task.label_names) >= labels
+    assert task.notes == []

@@ -1,0 +1,393 @@
+"""Base models of every family: found, loaded, asked and scored, and refused when unusable."""
+
+from __future__ import annotations
+
+import json
+import math
+import shutil
+import socket
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from conftest import CAUSAL, ENCODERS, FAMILIES, POSITIONS, refused
+from safetensors.torch import load_file, save_file
+
+from ftlab.data import collate, encode
+from ftlab.models import (
+    Classifier,
+    bits_per_character,
+    count_parameters,
+    generate,
+    load_causal_lm,
+    load_classifier,
+    load_tokenizer,
+    max_length,
+    sequence_logprob,
+    stored_bytes,
+)
+
+ModelDir = Callable[[str], Path]
+TEXTS = ["Where is it?", "The lamp is made of brass, and it costs forty crowns, they say.", "No."]
+PROMPTS = [
+    "Question: what is the lamp made of?\nAnswer:",
+    "My parcel",
+    "They charged me twice for",
+]
+
+
+@pytest.fixture
+def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
+    """The Hub out of reach, as by HF_HUB_OFFLINE=1; returns the folder of its local cache."""
+    from huggingface_hub import constants
+
+    cache = tmp_path / "hub"
+    cache.mkdir()
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    return cache
+
+
+def copy_of(folder: Path, to: Path, without: str = "") -> Path:
+    shutil.copytree(folder, to)
+    if without:
+        (to / without).unlink()
+    return to
+
+
+def logits_of(model: Any, tokenizer: Any, texts: list[str]) -> torch.Tensor:
+    batch = collate(encode(tokenizer, texts), tokenizer.pad_token_id)
+    with torch.inference_mode():
+        return model(**batch).logits
+
+
+# --- the network block that all tests rely on
+
+
+@pytest.mark.parametrize("address", ["192.0.2.1", "huggingface.co"])
+def test_the_network_is_blocked(address: str) -> None:
+    with pytest.raises(ConnectionError, match="tests may not reach"):
+        socket.create_connection((address, 443), timeout=1)
+
+
+def test_the_network_is_blocked_in_child_processes() -> None:
+    code = "import socket; socket.create_connection(('192.0.2.1', 443), timeout=1)"
+    child = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert child.returncode != 0
+    assert "NetworkBlocked" in child.stderr
+
+
+def test_loopback_stays_open() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        socket.create_connection(("localhost", server.getsockname()[1]), timeout=5).close()
+
+
+# --- loading
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_classifier_ignores_padding_and_survives_saving(
+    family: str, tiny_model_dir: ModelDir, tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    folder = tiny_model_dir(family)
+    capfd.readouterr()
+    tokenizer = load_tokenizer(str(folder))
+    model = load_classifier(str(folder), ["a", "b", "c"], seed=1)
+    together = logits_of(model, tokenizer, TEXTS)
+    alone = torch.cat([logits_of(model, tokenizer, [text]) for text in TEXTS])
+    torch.testing.assert_close(together, alone, rtol=0, atol=1e-5)
+    assert (together[0] - together[1]).abs().max() > 1e-3  # it does read the texts
+
+    model.save_pretrained(tmp_path / "saved")
+    again = Classifier.load(tmp_path / "saved")
+    assert again.label_names == ["a", "b", "c"]
+    torch.testing.assert_close(logits_of(again, tokenizer, TEXTS), together, rtol=0, atol=0)
+    assert not list((tmp_path / "saved").glob("*.bin"))
+    output = capfd.readouterr()
+    assert output.out + output.err == ""  # no bars, no tables of missing keys
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_texts_of_the_greatest_length_fit(family: str, tiny_model_dir: ModelDir) -> None:
+    folder = str(tiny_model_dir(family))
+    tokenizer, model = load_tokenizer(folder), load_classifier(folder, ["a", "b"])
+    longest = max_length(model, 10_000)
+    assert longest == (POSITIONS - 1 if family == "roberta" else POSITIONS)
+    assert max_length(model.config, 8) == 8
+    features = encode(tokenizer, ["lamp " * 500], max_length=longest)
+    assert len(features[0]["input_ids"]) == longest
+    assert model(**collate(features, 0)).logits.isfinite().all()
+
+
+def test_random_weights_depend_on_the_seed_alone(tiny_model_dir: ModelDir) -> None:
+    folder = str(tiny_model_dir("llama"))
+
+    def weights(seed: int) -> torch.Tensor:
+        model = load_classifier(folder, ["a", "b"], random_weights=True, seed=seed)
+        return torch.cat([p.flatten() for p in model.parameters()])
+
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    first = weights(0)
+    assert torch.equal(torch.rand(3), expected)  # the caller's random numbers went on
+    assert torch.equal(weights(0), first)
+    assert not torch.equal(weights(1), first)
+    pretrained = load_classifier(folder, ["a", "b"], seed=0)
+    assert not torch.equal(torch.cat([p.flatten() for p in pretrained.parameters()]), first)
+
+
+def test_the_head_depends_on_the_seed(tiny_model_dir: ModelDir) -> None:
+    folder = str(tiny_model_dir("bert"))
+    heads = [load_classifier(folder, ["a", "b"], seed=seed).head.weight for seed in (0, 0, 1)]
+    assert torch.equal(heads[0], heads[1])
+    assert not torch.equal(heads[0], heads[2])
+
+
+def test_half_precision_files_load_in_fp32(tiny_model_dir: ModelDir, tmp_path: Path) -> None:
+    load_causal_lm(str(tiny_model_dir("llama"))).half().save_pretrained(tmp_path)
+    assert {t.dtype for t in load_file(tmp_path / "model.safetensors").values()} == {torch.float16}
+    for model in (load_causal_lm(str(tmp_path)), load_classifier(str(tmp_path), ["a", "b"])):
+        assert {p.dtype for p in model.parameters()} == {torch.float32}
+    random = load_causal_lm(str(tmp_path), random_weights=True)
+    assert {p.dtype for p in random.parameters()} == {torch.float32}
+
+
+def test_parameters_and_bytes_are_those_of_the_file(
+    tiny_model_dir: ModelDir, tmp_path: Path
+) -> None:
+    folder = tiny_model_dir("llama")
+    model = load_causal_lm(str(folder))
+    stored = load_file(folder / "model.safetensors")
+    numbers = sum(tensor.numel() for tensor in stored.values())
+    assert count_parameters(model) == {"total": numbers, "trainable": numbers}
+    assert stored_bytes(model) == 4 * numbers
+    model.get_input_embeddings().weight.requires_grad_(False)
+    frozen = model.config.vocab_size * model.config.hidden_size
+    assert count_parameters(model) == {"total": numbers, "trainable": numbers - frozen}
+
+
+def test_tokenizer_without_padding_token(tiny_model_dir: ModelDir, tmp_path: Path) -> None:
+    folder = copy_of(tiny_model_dir("gpt2"), tmp_path / "model")
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    del settings["pad_token"]
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    with pytest.warns(UserWarning, match="no padding token"):
+        tokenizer = load_tokenizer(str(folder))
+    assert tokenizer.pad_token_id == tokenizer.eos_token_id
+    model = load_causal_lm(str(folder))
+    usual = load_tokenizer(str(tiny_model_dir("gpt2")))
+    assert generate(model, tokenizer, PROMPTS, max_new_tokens=6) == generate(
+        model, usual, PROMPTS, max_new_tokens=6
+    )
+
+
+# --- what cannot be used is refused in one sentence
+
+
+def test_missing_folders_are_refused(tmp_path: Path, tiny_model_dir: ModelDir) -> None:
+    missing = str(tmp_path / "nowhere")
+    for load in (load_tokenizer, load_causal_lm, lambda name: load_classifier(name, ["a", "b"])):
+        refused(lambda load=load: load(missing), "no model folder", missing)
+    refused(lambda: load_causal_lm(str(tmp_path)), "no config.json", str(tmp_path))
+    config = tiny_model_dir("llama") / "config.json"
+    refused(lambda: load_causal_lm(str(config)), "is a file")
+
+
+def test_pickled_weights_are_refused(tiny_model_dir: ModelDir, tmp_path: Path) -> None:
+    folder = copy_of(tiny_model_dir("bert"), tmp_path / "model", without="model.safetensors")
+    refused(lambda: load_classifier(str(folder), ["a", "b"]), "no model.safetensors")
+    (folder / "pytorch_model.bin").write_bytes(b"anything")
+    refused(lambda: load_classifier(str(folder), ["a", "b"]), "pytorch_model.bin", "safetensors")
+    load_classifier(str(folder), ["a", "b"], random_weights=True)  # which needs none
+
+
+def test_broken_files_are_refused(tiny_model_dir: ModelDir, tmp_path: Path) -> None:
+    original = tiny_model_dir("llama")
+    cut = copy_of(original, tmp_path / "cut")
+    content = (cut / "model.safetensors").read_bytes()
+    (cut / "model.safetensors").write_bytes(content[: len(content) // 2])
+    refused(lambda: load_causal_lm(str(cut)), str(cut), "cannot be loaded")
+
+    lacking = copy_of(original, tmp_path / "lacking")
+    weights = load_file(lacking / "model.safetensors")
+    gone = next(name for name in weights if "layers.1" in name)
+    del weights[gone]
+    save_file(weights, lacking / "model.safetensors", metadata={"format": "pt"})
+    refused(lambda: load_causal_lm(str(lacking)), gone.removeprefix("model."), "missing")
+    refused(lambda: load_classifier(str(lacking), ["a", "b"]), "layers.1", "missing")
+
+    unknown = copy_of(original, tmp_path / "unknown")
+    (unknown / "config.json").write_text('{"model_type": "no_such_family"}')
+    refused(lambda: load_causal_lm(str(unknown)), "no_such_family")
+
+    mute = copy_of(original, tmp_path / "mute", without="tokenizer.json")
+    (mute / "tokenizer_config.json").unlink()
+    refused(lambda: load_tokenizer(str(mute)), "tokenizer", str(mute))
+
+
+@pytest.mark.parametrize("family", ENCODERS)
+def test_encoders_cannot_continue_a_text(family: str, tiny_model_dir: ModelDir) -> None:
+    refused(lambda: load_causal_lm(str(tiny_model_dir(family))), "not a causal language model")
+
+
+def test_remote_code_is_never_run(tiny_model_dir: ModelDir, tmp_path: Path) -> None:
+    folder = copy_of(tiny_model_dir("llama"), tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    config |= {
+        "model_type": "own",
+        "auto_map": {"AutoConfig": "evil.Config", "AutoModel": "evil.Model"},
+    }
+    (folder / "config.json").write_text(json.dumps(config))
+    (folder / "evil.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w')")
+    refused(lambda: load_classifier(str(folder), ["a", "b"]), "cannot be loaded")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_hub_names_come_from_the_local_cache(offline: Path, tiny_model_dir: ModelDir) -> None:
+    refused(lambda: load_causal_lm("someone/tiny"), "someone/tiny", "cache", "HF_HUB_OFFLINE")
+    repository = offline / "models--someone--tiny"
+    commit = "0" * 40
+    copy_of(tiny_model_dir("llama"), repository / "snapshots" / commit)
+    (repository / "refs").mkdir()
+    (repository / "refs" / "main").write_text(commit)
+    model, tokenizer = load_causal_lm("someone/tiny"), load_tokenizer("someone/tiny")
+    local = load_causal_lm(str(tiny_model_dir("llama")))
+    expected = logits_of(local, tokenizer, TEXTS[:1])
+    assert torch.equal(logits_of(model, tokenizer, TEXTS[:1]), expected)
+
+
+def test_hub_names_without_a_network_are_refused() -> None:
+    """Nothing says that we are offline: the blocked network has to be noticed."""
+    refused(lambda: load_causal_lm("someone/tiny"), "someone/tiny", "cannot be reached")
+
+
+@pytest.mark.parametrize("names", [[], ["one"], ["a", "b", "a"]])
+def test_a_classifier_needs_different_labels(names: list[str], tiny_model_dir: ModelDir) -> None:
+    refused(lambda: load_classifier(str(tiny_model_dir("bert")), names), "different labels")
+
+
+# --- asking and scoring
+
+
+@pytest.mark.parametrize("family", CAUSAL)
+def test_generation_is_greedy_decoding_of_each_prompt_alone(
+    family: str, tiny_model_dir: ModelDir
+) -> None:
+    folder = str(tiny_model_dir(family))
+    model, tokenizer = load_causal_lm(folder), load_tokenizer(folder)
+    expected = []
+    for prompt in PROMPTS:
+        ids = tokenizer(prompt)["input_ids"]
+        new: list[int] = []
+        while len(new) < 8 and tokenizer.eos_token_id not in new:
+            with torch.inference_mode():
+                new.append(int(model(torch.tensor([ids + new])).logits[0, -1].argmax()))
+        expected.append(tokenizer.decode(new, skip_special_tokens=True))
+    assert generate(model, tokenizer, PROMPTS, max_new_tokens=8, stop="") == expected
+    assert generate(model, tokenizer, PROMPTS, max_new_tokens=8, stop="", batch_size=1) == expected
+    letter = expected[0].strip()[1]  # stops in the middle of a token as well
+    stopped = generate(model, tokenizer, PROMPTS, max_new_tokens=8, stop=letter)
+    assert stopped == [text.split(letter)[0] for text in expected]
+
+
+def test_generation_ends_when_every_row_has_stopped(
+    tiny_model_dir: ModelDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = str(tiny_model_dir("llama"))
+    model, tokenizer = load_causal_lm(folder), load_tokenizer(folder)
+    forward, calls = model.forward, []
+    monkeypatch.setattr(model, "forward", lambda *a, **k: calls.append(1) or forward(*a, **k))
+    first = generate(model, tokenizer, PROMPTS[:1], max_new_tokens=40, stop="")[0][0]
+    assert len(calls) > 1
+    calls.clear()
+    assert generate(model, tokenizer, PROMPTS[:1], max_new_tokens=40, stop=first) == [""]
+    assert len(calls) == 1
+
+
+def test_sampling_depends_on_the_seed_alone(tiny_model_dir: ModelDir) -> None:
+    folder = str(tiny_model_dir("llama"))
+    model, tokenizer = load_causal_lm(folder), load_tokenizer(folder)
+
+    def sample(seed: int) -> list[str]:
+        return generate(model, tokenizer, PROMPTS, max_new_tokens=8, temperature=1.0, seed=seed)
+
+    torch.manual_seed(5)
+    expected = torch.rand(3)
+    torch.manual_seed(5)
+    first = sample(0)
+    assert torch.equal(torch.rand(3), expected)
+    assert sample(0) == first
+    assert sample(1) != first
+
+
+def test_generation_keeps_mode_order_and_empty_prompts(tiny_model_dir: ModelDir) -> None:
+    folder = str(tiny_model_dir("llama"))
+    model, tokenizer = load_causal_lm(folder), load_tokenizer(folder)
+    model.train()
+    backwards = generate(model, tokenizer, PROMPTS[::-1], max_new_tokens=5)
+    assert backwards == generate(model, tokenizer, PROMPTS, max_new_tokens=5)[::-1]
+    assert model.training
+    assert len(generate(model, tokenizer, ["", "a"], max_new_tokens=3, stop="")) == 2
+    assert generate(model, tokenizer, [], max_new_tokens=3) == []
+
+
+def test_prompts_too_long_are_refused(tiny_model_dir: ModelDir) -> None:
+    folder = str(tiny_model_dir("gpt2"))
+    model, tokenizer = load_causal_lm(folder), load_tokenizer(folder)
+    prompts = ["short", "lamp " * 100]
+    refused(lambda: generate(model, tokenizer, prompts, max_new_tokens=4), "Prompt 1", "60")
+    refused(lambda: sequence_logprob(model, tokenizer, prompts, [" a", " b"]), "Prompt 1", "64")
+
+
+@pytest.mark.parametrize("family", CAUSAL)
+def test_sequence_logprob_is_the_sum_over_the_continuation(
+    family: str, tiny_model_dir: ModelDir
+) -> None:
+    folder = str(tiny_model_dir(family))
+    model, tokenizer = load_causal_lm(folder), load_tokenizer(folder)
+    prompts = [*PROMPTS, "", "lamp"]
+    continuations = [" brass", " has not arrived yet.", " the same order", "They say", ""]
+    expected = []
+    for prompt, continuation in zip(prompts, continuations, strict=True):
+        before = tokenizer(prompt)["input_ids"] or [tokenizer.eos_token_id]
+        after = tokenizer(continuation)["input_ids"]
+        with torch.inference_mode():
+            logprobs = model(torch.tensor([before + after])).logits[0].log_softmax(-1)
+        places = range(len(before) - 1, len(before) + len(after) - 1)
+        expected.append(
+            sum(float(logprobs[i, token]) for i, token in zip(places, after, strict=True))
+        )
+    result = sequence_logprob(model, tokenizer, prompts, continuations)
+    np.testing.assert_allclose(result, expected, atol=1e-4)
+
+
+def test_scoring_in_several_batches_gives_the_same(
+    tiny_model_dir: ModelDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from ftlab.models import scoring
+
+    folder = str(tiny_model_dir("llama"))
+    model, tokenizer = load_causal_lm(folder), load_tokenizer(folder)
+    answers = [" brass", " twice", "!"]
+    together = sequence_logprob(model, tokenizer, PROMPTS, answers)
+    monkeypatch.setattr(scoring, "BATCH_LOGITS", 1)
+    apart = sequence_logprob(model, tokenizer, PROMPTS, answers)
+    np.testing.assert_allclose(apart, together, atol=1e-4)
+
+
+def test_bits_per_character_of_a_model_that_knows_nothing(tiny_model_dir: ModelDir) -> None:
+    folder = str(tiny_model_dir("llama"))
+    model, tokenizer = load_causal_lm(folder), load_tokenizer(folder)
+    torch.nn.init.zeros_(model.lm_head.weight)  # every token is equally likely
+    texts = ["The lamp in the shop", "é" * 300]  # the second is longer than the model takes
+    tokens = sum(len(tokenizer(text)["input_ids"]) for text in texts)
+    assert tokens > POSITIONS
+    expected = tokens * math.log2(len(tokenizer)) / sum(map(len, texts))
+    assert bits_per_character(model, tokenizer, texts) == pytest.approx(expected, rel=1e-5)
+    refused(lambda: bits_per_character(model, tokenizer, ["", ""]), "empty")

@@ -1,0 +1,132 @@
+"""The shipped notebooks: as they should be, with fresh outputs, and running without a network."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import nbformat
+import pytest
+
+from ftlab.batch import run_notebook
+from ftlab.notebooks import clean, notebook_paths, problems, read_notebook
+from ftlab.params import NOTEBOOKS, parameters_source
+from ftlab.records import read_record
+
+NAME = "00_start_here"
+SHIPPED = pytest.mark.parametrize("path", notebook_paths(), ids=lambda path: path.stem)
+
+
+@SHIPPED
+def test_a_shipped_notebook_is_as_it_should_be(path: Path) -> None:
+    notebook = read_notebook(path)
+    nbformat.validate(notebook)
+    assert problems(notebook, path.stem) == []
+
+
+@SHIPPED
+def test_a_shipped_notebook_runs_in_the_smoke_profile_and_leaves_its_record(
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FTLAB_RESULTS", str(tmp_path))
+    outcome = run_notebook(path, {"profile": "smoke"})
+    assert outcome.failure == ""
+    record = read_record(outcome.executed.with_suffix(".json"))
+    assert record["notebook"] == path.stem
+    assert record["profile"] == "smoke"
+    assert record["metrics"]
+    assert record["claims"] == []
+
+
+def test_every_notebook_has_a_contract_and_every_contract_a_notebook() -> None:
+    assert {path.stem for path in notebook_paths()} == set(NOTEBOOKS)
+
+
+def test_kernels_cannot_reach_the_network_either(tmp_path: Path) -> None:
+    code = "import socket\nsocket.create_connection(('192.0.2.1', 80), timeout=5)"
+    path = tmp_path / "05_network.ipynb"
+    nbformat.write(nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell(code)]), path)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FTLAB_RESULTS", str(tmp_path))
+        failure = run_notebook(path).failure
+    assert "blocked" in failure, failure
+
+
+def tiny() -> Any:
+    """A notebook without fault, executed once and in order."""
+    cells = [
+        nbformat.v4.new_markdown_cell(
+            "# T\n\n**Question:** why?\n\n**Before this:** nothing\n\n**Minutes:** not measured yet"
+        ),
+        nbformat.v4.new_code_cell(parameters_source(NAME), metadata={"tags": ["parameters"]}),
+        nbformat.v4.new_code_cell(
+            f'from ftlab.params import open_lab\n\nlab = open_lab("{NAME}", globals())'
+        ),
+        nbformat.v4.new_code_cell("print(base_model)"),
+        nbformat.v4.new_code_cell("lab.record.write()"),
+    ]
+    for count, cell in enumerate(cells[1:], start=1):
+        cell.execution_count = count
+    return clean(nbformat.v4.new_notebook(cells=cells), seconds=90, cores=2)
+
+
+def test_a_notebook_without_fault_passes() -> None:
+    assert problems(tiny(), NAME) == []
+    assert "**Minutes:** 1.5 (quick profile, 2 cores)" in tiny().cells[0].source
+
+
+def change(index: int, old: str, new: str) -> Callable[[Any], None]:
+    def apply(notebook: Any) -> None:
+        source = notebook.cells[index].source
+        assert old in source
+        notebook.cells[index].source = source.replace(old, new)
+
+    return apply
+
+
+def set_count(index: int, count: int | None) -> Callable[[Any], None]:
+    return lambda notebook: notebook.cells[index].update(execution_count=count)
+
+
+def add_error(notebook: Any) -> None:
+    notebook.cells[3].outputs = [
+        nbformat.v4.new_output("error", ename="ValueError", evalue="", traceback=[])
+    ]
+
+
+@pytest.mark.parametrize(
+    ("damage", "words"),
+    [
+        (change(0, "# T", "T"), "no title"),
+        (change(0, "**Question:**", "Question:"), "**Question:**"),
+        (change(0, "1.5", "1"), "minutes are not those"),
+        (change(1, "seed = 0", "seed = 1"), "differs from the contract"),
+        (lambda nb: nb.cells[1].metadata.clear(), "0 cells are tagged"),
+        (change(2, NAME, "01_other"), "does not call open_lab"),
+        (change(3, "base_model", "7"), "Nothing reads the parameter 'base_model'"),
+        (change(3, "print(base_model)", "!ls {base_model}"), "not plain Python"),
+        (change(4, ".write()", ""), "No cell writes the record"),
+        (change(3, "print", "repr"), "stale"),
+        (set_count(3, 7), "not run once each and in order: [1, 2, 7, 4]"),
+        (set_count(4, None), "not run once each and in order"),
+        (add_error, "An output is an error: ValueError"),
+        (lambda nb: nb.metadata.pop("ftlab"), "--refresh"),
+        (lambda nb: nb.metadata["ftlab"].update(profile="full"), "of the profile full"),
+        (
+            lambda nb: nb.cells[2].metadata.update(tags=["injected-parameters"]),
+            "injected parameters",
+        ),
+    ],
+)
+def test_a_fault_is_named(damage: Callable[[Any], object], words: str) -> None:
+    notebook = tiny()
+    damage(notebook)
+    found = problems(notebook, NAME)
+    assert any(words in problem for problem in found), found
+
+
+def test_reading_a_parameter_only_in_the_parameters_cell_is_not_reading() -> None:
+    notebook = tiny()
+    notebook.cells[3].source = "base_model = 'other'"
+    assert "Nothing reads the parameter 'base_model'." in problems(notebook, NAME)

@@ -1,0 +1,133 @@
+"""The project's own conventions: sizes, directions, safety, and a README that keeps its word."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from ftlab.notebooks import readme_table
+
+ROOT = Path(__file__).resolve().parents[1]
+PACKAGE = ROOT / "src" / "ftlab"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+LONGEST = 300
+# A module imports only from its left.
+ORDER = [
+    "errors",
+    "paths",
+    "hub",
+    "world",
+    "data",
+    "models",
+    "training",
+    "evaluation",
+    "skills",
+    "pretraining",
+    "trials",
+    "records",
+    "environment",
+    "params",
+    "notebooks",
+    "plots",
+    "batch",
+]
+SKIPPED = {".git", ".venv", "results", "build", "__pycache__", ".ipynb_checkpoints"}
+TEXT = {".py", ".md", ".ipynb", ".toml", ".txt", ".yml", ".yaml", ".json", ".csv", ".jsonl", ""}
+
+
+def relative(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+def imported(tree: ast.AST) -> Iterator[str]:
+    """Every imported module by its full name, also those imported inside functions."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, "imports name the package in full"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_modules_are_short(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_imports_go_one_way(path: Path) -> None:
+    own = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    if own == "__init__":
+        assert not [name for name in imported(ast.parse(path.read_text())) if "ftlab" in name]
+        return
+    assert own in ORDER, f"give {own} its place in ORDER"
+    for name in imported(ast.parse(path.read_text(encoding="utf-8"))):
+        parts = name.split(".")
+        if parts[0] == "ftlab" and parts[1] != own:
+            assert ORDER.index(parts[1]) < ORDER.index(own), f"{own} imports {name}"
+
+
+def test_importing_the_package_is_light() -> None:
+    code = (
+        "import sys, ftlab; print(sorted({'torch', 'transformers', 'datasets'} & {*sys.modules}))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_nothing_read_can_run_as_code(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    dangerous = {"pickle", "dill", "shelve", "marshal", "cloudpickle", "joblib"}
+    assert not [name for name in imported(tree) if name.split(".")[0] in dangerous]
+    for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
+        function = ast.unparse(call.func)
+        options = {option.arg: ast.unparse(option.value) for option in call.keywords}
+        assert function not in {"eval", "exec", "compile", "yaml.load"}
+        assert function != "torch.load" or options.get("weights_only") == "True"
+        assert options.get("trust_remote_code", "False") == "False"
+        assert options.get("allow_pickle", "False") == "False"
+
+
+def test_no_file_names_somebodys_home() -> None:
+    home = re.compile(r"(/[h]ome/|/[U]sers/|/[r]oot/|[A-Z]:\\+[U]sers)\w")
+    for path in ROOT.rglob("*"):
+        if SKIPPED & {*path.relative_to(ROOT).parts} or not path.is_file():
+            continue
+        if path.suffix in TEXT and "egg-info" not in str(path):
+            found = home.search(path.read_text(encoding="utf-8", errors="replace"))
+            assert not found, f"{relative(path)}: {found and found[0]}"
+
+
+def test_requirements_are_pinned_and_end_with_the_package() -> None:
+    lines = (ROOT / "requirements.txt").read_text().splitlines()
+    assert lines[-1] == "-e ."
+    pins = [line for line in lines[:-1] if not line.startswith("#")]
+    assert all(re.fullmatch(r"[\w-]+==[\w.]+", line) for line in pins)
+    assert "index-url" not in "".join(lines)
+
+
+def test_the_readme_gives_every_command() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    phony = re.search(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
+    assert phony
+    targets = set(phony[1].split()) - {"help"}
+    assert {"setup", "run", "test", "lab"} <= targets
+    missing = [target for target in targets if f"make {target}" not in readme]
+    assert not missing
+
+
+def test_the_readme_lists_the_notebooks_with_their_measured_minutes() -> None:
+    assert readme_table() in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_checks_run_the_readmes_test_command() -> None:
+    script = (ROOT / ".ci" / "run").read_text().splitlines()
+    assert script[-1] == "make test"
+    assert "set -euo pipefail" in script

@@ -1,0 +1,216 @@
+"""Verdicts follow the declared rule, and a run's record is whole or absent."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from ftlab.errors import LabError
+from ftlab.evaluation import Estimate, exact
+from ftlab.records import Record, new_run_id, read_record
+from ftlab.trials import Claim
+
+
+@pytest.fixture
+def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Record:
+    monkeypatch.setenv("FTLAB_RESULTS", str(tmp_path / "results"))
+    return make_record("quick")
+
+
+def make_record(profile: str) -> Record:
+    return Record("00_start_here", profile, 0, {"seed": 0}, {"git": None}, new_run_id(profile, 0))
+
+
+def claim(**changes: Any) -> Claim:
+    fields = {"id": "PRE-09", "statement": "s", "metric": "m", "side": "above", "effect": 0.02}
+    return Claim(**{**fields, **changes})
+
+
+@pytest.mark.parametrize(
+    ("side", "effect", "low", "high", "verdict"),
+    [
+        ("above", 0.02, 0.03, 0.09, "supported"),
+        ("above", 0.02, 0.01, 0.09, "inconclusive"),
+        ("above", 0.02, -0.03, 0.09, "inconclusive"),
+        ("above", 0.02, 0.001, 0.015, "refuted"),  # above zero, but too small to matter
+        ("above", 0.0, -0.5, -0.1, "refuted"),
+        ("below", -0.1, -0.5, -0.2, "supported"),
+        ("below", -0.1, -0.05, 0.2, "refuted"),
+        ("below", -0.1, -0.2, 0.2, "inconclusive"),
+        ("within", 0.01, -0.005, 0.009, "supported"),
+        ("within", 0.01, -0.02, 0.009, "inconclusive"),
+        ("within", 0.01, -0.02, 0.02, "inconclusive"),
+        ("within", 0.01, 0.011, 0.5, "refuted"),
+        ("within", 0.01, -0.5, -0.011, "refuted"),
+        ("below", 0.0, 0.0, 0.0, "refuted"),  # exact: not one parameter fewer
+        ("above", 0.0, 0.0, 0.0, "refuted"),
+        ("within", 0.0, 0.0, 0.0, "supported"),
+    ],
+)
+def test_verdict(side: str, effect: float, low: float, high: float, verdict: str) -> None:
+    estimate = Estimate((low + high) / 2, low, high, seeds=3)
+    assert claim(side=side, effect=effect).judge(estimate) == verdict
+
+
+def test_claims_that_make_no_sense_are_refused() -> None:
+    with pytest.raises(LabError, match="above, below, within"):
+        claim(side="larger")
+    with pytest.raises(LabError, match="at least 0"):
+        claim(side="within", effect=-0.1)
+
+
+def test_a_run_from_declaration_to_the_written_record(
+    record: Record, capsys: pytest.CaptureFixture[str]
+) -> None:
+    record.declare(claim(), claim(id="C-01", side="below", effect=0))
+    record.metric("accuracy", np.float32(0.5), method="lora", seed=np.int64(1), n=np.array([4]))
+    record.claim("C-01", exact(0))
+    record.claim("PRE-09", Estimate(0.1, 0.05, 0.15, seeds=3))
+    record.write()
+    written = read_record(record.path)
+    assert list(written) == [
+        "schema",
+        "notebook",
+        "run_id",
+        "profile",
+        "seed",
+        "parameters",
+        "started",
+        "seconds",
+        "environment",
+        "metrics",
+        "claims",
+    ]
+    assert written["started"].endswith("Z")
+    assert written["seconds"] >= 0
+    assert written["metrics"] == [
+        {"name": "accuracy", "value": 0.5, "method": "lora", "seed": 1, "n": [4]}
+    ]
+    assert written["claims"][0] == {
+        "id": "PRE-09",
+        "statement": "s",
+        "metric": "m",
+        "estimate": 0.1,
+        "ci_low": 0.05,
+        "ci_high": 0.15,
+        "seeds": 3,
+        "verdict": "supported",
+    }
+    assert [row["verdict"] for row in written["claims"]] == ["supported", "refuted"]
+    assert str(record.path.parents[2]) not in capsys.readouterr().out  # no machine's folders
+
+
+def test_the_table_shows_what_was_declared_and_where_it_holds(record: Record) -> None:
+    record.declare(claim())
+    record.claim("PRE-09", Estimate(0.1, 0.05, 0.15, seeds=3))
+    table = record.table()
+    assert table.loc["PRE-09", "declared"] == "above 0.02"
+    assert table.loc["PRE-09", "verdict, in this lab"] == "supported"
+    assert "0.05" in table.loc["PRE-09", "estimate [95% interval]"]
+
+
+def test_smoke_gives_no_verdicts(record: Record) -> None:
+    smoke = make_record("smoke")
+    smoke.declare(claim())
+    smoke.claim("PRE-09", Estimate(0.1, 0.05, 0.15, seeds=1))
+    assert smoke.table().loc["PRE-09", "verdict, in this lab"] == "not judged"
+    smoke.write()
+    assert read_record(smoke.path)["claims"] == []
+
+
+def test_claims_come_first_and_stay_in(record: Record) -> None:
+    record.declare(claim())
+    record.metric("accuracy", 0.5)
+    record.declare(claim())  # the cell run again
+    with pytest.raises(LabError, match="before anything is measured"):
+        record.declare(claim(id="LATE-01"))
+    with pytest.raises(LabError, match="already declared"):
+        record.declare(claim(effect=0.01))
+    with pytest.raises(LabError, match="not declared"):
+        record.claim("NONE-01", exact(1))
+    with pytest.raises(LabError, match="never judged"):
+        record.write()
+    assert not record.path.exists()
+
+
+def test_a_cell_run_twice_replaces_its_numbers(record: Record) -> None:
+    record.metric("accuracy", 0.5, seed=0)
+    record.metric("accuracy", 0.6, seed=1)
+    record.metric("accuracy", 0.7, seed=0)
+    assert [row["value"] for row in record.metrics] == [0.7, 0.6]
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), np.float32("nan"), {1, 2}])
+def test_numbers_that_are_none_are_refused(record: Record, value: Any) -> None:
+    with pytest.raises(LabError, match="accuracy"):
+        record.metric("accuracy", value)
+    record.metric("accuracy", None)  # not measured, said openly
+    record.write()
+    assert read_record(record.path)["metrics"] == [{"name": "accuracy", "value": None}]
+
+
+def test_a_full_disk_leaves_the_earlier_record_and_no_half_one(
+    record: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    record.write()
+    before = record.path.read_bytes()
+
+    def full(descriptor: int) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    record.metric("accuracy", 0.5)
+    with pytest.raises(LabError, match=r"Cannot write .*\.json: No space left on device\."):
+        record.write()
+    assert record.path.read_bytes() == before
+    assert [path.name for path in record.path.parent.iterdir()] == [record.path.name]
+
+
+def test_results_that_cannot_be_a_folder_are_refused(
+    record: Record, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("FTLAB_RESULTS", str(tmp_path / "file"))
+    with pytest.raises(LabError, match="Cannot write"):
+        record.write()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"schema": 2}, "schema is 2"),
+        ({"seed": "0"}, "'seed' is a str"),
+        ({"metrics": [{"name": "accuracy"}]}, "no value"),
+        ({"claims": [{"id": "X"}]}, "lacks"),
+    ],
+)
+def test_broken_records_are_refused(record: Record, change: dict[str, Any], reason: str) -> None:
+    record.path.parent.mkdir(parents=True)
+    record.path.write_text(json.dumps({**record.as_dict(), **change}))
+    with pytest.raises(LabError, match=reason) as caught:
+        read_record(record.path)
+    assert str(record.path) in str(caught.value)
+
+
+def test_half_a_record_and_none_are_refused(record: Record) -> None:
+    record.write()
+    with pytest.raises(LabError, match="Cannot read"):
+        read_record(record.path.with_name("other.json"))
+    record.path.write_text(record.path.read_text()[:50])
+    with pytest.raises(LabError, match="not a whole JSON file"):
+        read_record(record.path)
+
+
+def test_run_ids_differ_unless_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert new_run_id("quick", 0) != new_run_id("quick", 0)
+    monkeypatch.setenv("FTLAB_RUN_ID", "mine-1")
+    assert new_run_id("quick", 0) == "mine-1"
+    monkeypatch.setenv("FTLAB_RUN_ID", "../elsewhere")
+    with pytest.raises(LabError, match="FTLAB_RUN_ID"):
+        new_run_id("quick", 0)

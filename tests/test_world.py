@@ -1,0 +1,155 @@
+"""The world: the same bytes everywhere, no leaks between hands, and exercises that can be solved."""
+
+import hashlib
+import json
+import random
+
+import pytest
+
+from ftlab.paths import data_dir
+from ftlab.world import build_world, exercises, facts, letters, names, phrasing, web
+from ftlab.world.files import write_world
+
+
+def test_shipped_files_are_made_again_bit_for_bit(tmp_path):
+    made = write_world(tmp_path)
+    assert len(made) == 6
+    for path in made:
+        shipped = data_dir() / "world" / path.name
+        assert hashlib.sha256(path.read_bytes()).digest() == hashlib.sha256(
+            shipped.read_bytes()
+        ).digest(), f"{shipped} is not what `python -m ftlab.world` writes"
+
+
+def test_another_seed_is_another_town():
+    one, two = build_world(1), build_world(2)
+    assert [e.name for e in one.known] != [e.name for e in two.known]
+    assert build_world(1) == one
+
+
+def test_new_entities_are_strangers_and_changes_change():
+    world = build_world()
+    known = {facts.own_word(e) for e in world.known}
+    assert not known & {facts.own_word(e) for e in world.new}
+    old = {(f.entity, f.attribute): f.value for f in world.known_facts()}
+    for fact in world.changed:
+        assert fact.value != old[fact.entity, fact.attribute]
+        assert fact.since > facts.LAST_KNOWN_YEAR
+    assert len(world.known_facts()) == 800
+    assert len(world.changed) == facts.CHANGED
+
+
+def test_own_words_are_never_shared():
+    world = build_world()
+    words = [facts.own_word(e) for e in world.known + world.new]
+    assert len(set(words)) == len(words)
+
+
+def test_wordings_kept_from_pretraining_stay_out():
+    for fact in build_world().known_facts():
+        kept = phrasing.unseen_question(fact)
+        seen = phrasing.seen_questions(fact)
+        assert kept not in seen
+        assert len(seen) >= 4
+        assert not set(phrasing.questions(fact, held_out=True)) & {*seen, kept}
+        assert not set(phrasing.statements(fact, held_out=True)) & set(phrasing.statements(fact))
+
+
+@pytest.mark.parametrize("attribute", sorted(phrasing.STATEMENTS))
+def test_statements_name_entity_and_value(attribute):
+    fact = facts.Fact("Xo Yz", "person", attribute, "qq")
+    for text in phrasing.statements(fact) + phrasing.statements(fact, held_out=True):
+        assert "Xo Yz" in text
+        assert "qq" in text
+    for text in phrasing.questions(fact) + phrasing.questions(fact, held_out=True):
+        assert "Xo Yz" in text
+        assert "qq" not in text
+        assert text.endswith("?")
+
+
+@pytest.mark.parametrize("entities", [1, 3])
+def test_notes_hold_the_answer_and_names_are_of_the_examination(entities):
+    rng = random.Random(5)
+    for _ in range(200):
+        done = exercises.reading(rng, entities=entities, split="examination", asked=3)
+        assert len(set(done.questions)) == 3
+        for answer in done.answers:
+            assert answer in done.notes
+        trained = exercises.reading(rng, entities=entities, split="training")
+        assert not _brands(done.notes) & _brands(trained.notes)
+
+
+def _brands(text: str) -> set[str]:
+    made = {h + t for h in names.HEADS for t in names.TAILS}
+    return made & set(text.replace(".", "").split())
+
+
+def test_unanswerable_notes_speak_of_the_entity_but_not_of_what_is_asked():
+    rng = random.Random(6)
+    for i in range(200):
+        done = exercises.unanswerable_reading(rng, entities=1 + 2 * (i % 2), split="examination")
+        assert done.answers == (exercises.UNKNOWN,)
+        answerable = exercises.reading(rng, entities=1, split="examination")
+        assert exercises.UNKNOWN not in answerable.answers
+    mixed = [
+        exercises.reading(rng, entities=2, split="training", asked=6, unanswerable=0.5)
+        for _ in range(200)
+    ]
+    share = sum(exercises.UNKNOWN in e.answers for e in mixed) / len(mixed)
+    assert 0.35 < share < 0.65
+
+
+def test_conflicting_notes_contradict_the_town():
+    world, rng = build_world(), random.Random(7)
+    trained = {e.name for e in facts.conflict_entities(world, examined=False)}
+    examined = facts.conflict_entities(world, examined=True)
+    assert not trained & {e.name for e in examined}
+    for entity in examined:
+        done = exercises.conflict(rng, entity)
+        assert done.answers[0] in done.notes
+        true = {phrasing.answer(entity.fact(a)) for a in facts.ATTRIBUTES[entity.kind]}
+        asked = [a for a in facts.ATTRIBUTES[entity.kind] if done.answers[0] not in true]
+        assert asked or done.answers[0] in true  # a value may be true of another attribute
+
+
+def test_sorting_can_be_solved_from_its_examples_alone():
+    rng = random.Random(8)
+    for _ in range(100):
+        task = exercises.sorting(rng, split="examination", shots=8)
+        kind = task.query.split()[-1]
+        shown = {label for text, label in task.examples if text.split()[-1] == kind}
+        assert shown == {task.label}
+        assert task.label not in task.prompt(0)
+
+
+def test_the_three_continuations_are_told_apart_by_the_rule():
+    rng = random.Random(9)
+    asked = web.bare_questions("training")
+    for kind in web.KINDS:
+        for _ in range(400):
+            text = web.continuation(rng.choice(asked), kind, rng)
+            assert web.kind_of(text) == kind, text
+    assert web.kind_of("purple the of and") == "other"
+
+
+def test_examination_questions_are_on_no_training_page():
+    trained, examined = web.bare_questions("training"), web.bare_questions("examination")
+    assert not set(trained) & set(examined)
+    assert "How do I make a cake?" in examined
+    assert len(examined) >= 100
+
+
+def test_letters_share_no_sentence_with_the_hand_written_tickets():
+    rng = random.Random(10)
+    tickets = (data_dir() / "tickets.csv").read_text(encoding="utf-8")
+    for _ in range(300):
+        for sentence in letters.letter(rng).split(". "):
+            if len(sentence) > 30:
+                assert sentence.strip() not in tickets
+
+
+def test_lines_of_the_shipped_files_are_json_objects():
+    for path in sorted((data_dir() / "world").glob("*.jsonl")):
+        rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        assert all(isinstance(row, dict) for row in rows)
+        assert len(rows) >= 300
