@@ -69,7 +69,7 @@ def test_a_failing_notebook_does_not_stop_the_others(
     assert [line.split()[0] for line in lines[:4]] == ["notebook", "01_good", "02_bad", "03_good"]
     assert "1 refuted, 1 supported" in lines[1]
     assert "FAILED" in lines[2]
-    assert "02_bad failed: in cell [2], ValueError: the reason" in lines[4]
+    assert "02_bad failed: in cell [3], ValueError: the reason" in lines[4]
     assert "01_good: 100%" in err  # the bar of its cells
     assert "IPKernelApp" not in err
 

@@ -29,6 +29,11 @@ ORDER = [
     "evaluation",
     "skills",
     "pretraining",
+    "methods",
+    "experiments",
+    "sidebyside",
+    "lesson",
+    "checkup",
     "trials",
     "records",
     "environment",
@@ -125,6 +130,13 @@ def test_the_readme_gives_every_command() -> None:
 
 def test_the_readme_lists_the_notebooks_with_their_measured_minutes() -> None:
     assert readme_table() in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_names_every_room_of_the_package() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    rooms = {path.relative_to(PACKAGE).parts[0].removesuffix(".py") for path in MODULES}
+    missing = [room for room in rooms - {"__init__"} if f"`ftlab.{room}`" not in readme]
+    assert not missing
 
 
 def test_checks_run_the_readmes_test_command() -> None:

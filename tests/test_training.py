@@ -273,78 +273,88 @@ def test_a_diverging_run_restores_the_best_weights(classifier: Callable[..., Cla
 # --- checkpoints
 
 
-@contextlib.contextmanager
-def _runner(model_folder: Path) -> Iterator[Callable[[str, Path], int]]:
-    """Starts `fit()` in a process of its own each time; gives its id."""
-    script = str(Path(__file__).with_name("killable_fit.py"))
+class Runner:
+    """Starts `fit()` in a process of its own each time."""
+
+    def __init__(self, process: subprocess.Popen[str]) -> None:
+        self.process = process
+        self.expect("ready")
+
+    def start(self, *words: Any) -> int:
+        """The id of the process that now runs."""
+        assert self.process.stdin is not None
+        print(*words, file=self.process.stdin, flush=True)
+        return int(self.expect())
+
+    def expect(self, line: str = "") -> str:
+        assert self.process.stdout is not None
+        said = self.process.stdout.readline().strip()
+        assert said == line or (said and not line)
+        return said
+
+
+@pytest.fixture(scope="module")
+def runner(tiny_model_dir: ModelDir) -> Iterator[Runner]:
     with subprocess.Popen(
-        [sys.executable, script, str(model_folder)],
+        [sys.executable, Path(__file__).with_name("killable_fit.py"), tiny_model_dir("llama")],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},  # forks cannot share a pool of threads
     ) as process:
+        yield Runner(process)
         assert process.stdin is not None
-        assert process.stdout is not None
-        stdin, stdout = process.stdin, process.stdout
-        assert stdout.readline() == "ready\n"
-
-        def start(folder: str, result: Path) -> int:
-            stdin.write(f"{folder} {result}\n")
-            stdin.flush()
-            return int(stdout.readline())
-
-        start.ended = lambda: int(stdout.readline())  # type: ignore[attr-defined]
-        try:
-            yield start
-        finally:
-            stdin.close()
+        process.stdin.close()
 
 
-def _is_writing(folder: Path) -> bool:
-    return folder.is_dir() and any(name.startswith(".unfinished") for name in os.listdir(folder))
+def _names(folder: Path, prefix: str) -> list[str]:
+    if not folder.is_dir():
+        return []
+    return sorted(name for name in os.listdir(folder) if name.startswith(prefix))
 
 
-def _wait_until_writing(folder: Path, times: int, at_most: float) -> None:
-    """Until a checkpoint is being written for so many times, seen from outside."""
-    end = time.monotonic() + at_most
-    for _ in range(times):
-        while _is_writing(folder) and time.monotonic() < end:
-            pass
-        while not _is_writing(folder) and time.monotonic() < end:
-            pass
+def _wait(until: Callable[[], bool]) -> None:
+    end = time.monotonic() + 20  # the run may end before
+    while not until() and time.monotonic() < end:
+        time.sleep(0.0005)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no SIGKILL")
-def test_a_killed_run_goes_on_to_the_same_weights(tiny_model_dir: ModelDir, tmp_path: Path) -> None:
+@pytest.mark.parametrize("ends_with", ["last", "best"])
+def test_a_killed_run_goes_on_to_the_same_weights(
+    ends_with: str, runner: Runner, tmp_path: Path
+) -> None:
     folder, moments = tmp_path / "checkpoints", random.Random(0)
-    killed, killed_in_writing, reached = 0, 0, []
-    with _runner(tiny_model_dir("llama")) as start:
-        began = time.monotonic()
-        start("-", tmp_path / "undisturbed.json")
-        assert start.ended() == 0  # type: ignore[attr-defined]
-        duration = time.monotonic() - began
-        for attempt in range(14):
-            process = start(str(folder), tmp_path / "resumed.json")
-            if attempt % 2:
-                time.sleep(moments.uniform(0, duration))
-            else:
-                _wait_until_writing(folder, times=moments.randint(1, 4), at_most=duration)
-            with contextlib.suppress(ProcessLookupError):
-                os.kill(process, signal.SIGKILL)
-            if start.ended() == 0:  # type: ignore[attr-defined]
-                break
-            killed += 1
-            killed_in_writing += _is_writing(folder)
-            reached.append(max((path.name for path in folder.glob("step-*")), default=""))
-        start(str(folder), tmp_path / "resumed.json")
-        assert start.ended() == 0  # type: ignore[attr-defined]
+    killed, killed_in_writing = 0, 0
+    reached: list[str] = []
+    runner.start(ends_with, "-", tmp_path / "undisturbed.json")
+    runner.expect("0")
+    for attempt in range(6):
+        before = _names(folder, "step-")
+        process = runner.start(ends_with, folder, tmp_path / "resumed.json")
+        if attempt % 3 == 2:
+            time.sleep(moments.uniform(0, 0.1))
+        else:
+            _wait(lambda before=before: _names(folder, "step-") != before)
+            time.sleep(moments.uniform(0, 0.05))
+        if attempt % 3 == 1:
+            _wait(lambda: bool(_names(folder, ".unfinished-")))
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(process, signal.SIGKILL)
+        if runner.expect() == "0":
+            break
+        killed += 1
+        killed_in_writing += bool(_names(folder, ".unfinished-"))
+        reached += _names(folder, "step-")[-1:]
+    runner.start(ends_with, folder, tmp_path / "resumed.json")
+    runner.expect("0")
     assert killed >= 3
     assert killed_in_writing >= 1
-    assert any(reached)  # so that something was resumed
+    assert len(set(reached)) >= 2  # so that it went on from one kill to the next
     undisturbed = json.loads((tmp_path / "undisturbed.json").read_text())
+    assert undisturbed["best_step"] == 2
     assert json.loads((tmp_path / "resumed.json").read_text()) == undisturbed
-    assert [path.name for path in folder.iterdir()] == ["step-00000032"]
+    assert os.listdir(folder) == ["step-00000018"]
 
 
 def test_a_finished_run_returns_at_once(

@@ -60,6 +60,7 @@ def run_notebook(path: Path, parameters: dict[str, Any] | None = None) -> Outcom
     began = time.perf_counter()
     failure = ""
     try:
+        read_notebook(path)  # a broken file gets our sentence, not papermill's stack of frames
         folder.mkdir(parents=True, exist_ok=True)
         papermill.execute_notebook(
             path,
@@ -78,6 +79,8 @@ def run_notebook(path: Path, parameters: dict[str, Any] | None = None) -> Outcom
         failure = "its kernel died, perhaps for want of memory"
     except OSError as error:
         failure = f"{error.filename or folder}: {error.strerror or error}"
+    except LabError as error:
+        failure = str(error)
     record = executed.with_suffix(".json")
     verdicts = "" if failure else _verdicts(record)
     return Outcome(path.stem, time.perf_counter() - began, verdicts, failure, executed)

@@ -48,9 +48,7 @@ def _load(cores: int) -> list[Finding]:
         return []
     busy = os.getloadavg()[0]
     advice = "Other programs keep the cores busy: close them, or be patient."
-    return [
-        Finding("busy cores", f"{busy:.1f} of {cores}", advice if busy > 0.75 * cores else "")
-    ]
+    return [Finding("busy cores", f"{busy:.1f} of {cores}", advice if busy > 0.75 * cores else "")]
 
 
 def _memory() -> list[Finding]:

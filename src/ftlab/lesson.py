@@ -15,6 +15,13 @@ def say(text: str) -> None:
     display(Markdown(text))
 
 
+def short(estimate: Estimate) -> str:
+    """An estimate as it is read aloud: '0.61 [0.55, 0.67]', two decimals."""
+    if estimate.low == estimate.high:
+        return f"{estimate.value:.2f}"
+    return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
+
+
 def against(estimate: Estimate, bound: float = 0.0) -> str:
     """Where an interval lies: 'above 0', 'below 0' or 'on both sides of 0'."""
     if estimate.low > bound:

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 SIZE = (7.0, 4.0)  # inches; at this resolution as wide as a notebook's column
 DOTS_PER_INCH = 110
-STYLE = {
+STYLE: dict[Any, Any] = {
     "font.size": 11,
     "axes.spines.top": False,
     "axes.spines.right": False,
@@ -35,7 +35,6 @@ STYLE = {
     "lines.linewidth": 2.0,
     "lines.markersize": 6.0,
     "hatch.linewidth": 0.6,
-    "legend.frameon": False,
 }
 
 
@@ -91,7 +90,7 @@ def lines(
             color="#444444",
         )  # fmt: skip
     if len(series) > 1:
-        axes.legend()
+        axes.legend(frameon=False)
     return figure
 
 
@@ -124,7 +123,7 @@ def bands(
         axes.minorticks_off()
     axes.set_xticks(places, [f"{place:g}" for place in places])
     # Beside the axes: wherever it stood inside, it would cover some run's lines.
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, frameon=False)
     return figure
 
 
@@ -162,7 +161,7 @@ def bars(
                 ends = [[below], [above]]
                 axes.errorbar(left, value, yerr=ends, color="#222222", capsize=3, linewidth=1.2)
             axes.annotate(
-                f"{value:.2f}" if abs(value) < 10 else f"{value:.0f}",
+                _number(value),
                 (left, max(value + above, 0)),
                 xytext=(0, 2),
                 textcoords="offset points",
@@ -175,7 +174,8 @@ def bars(
     if share:
         axes.set_ylim(0, 1.08)
     if len(series) > 1:
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16 if x else -0.1), ncols=3)
+        height = -0.16 if x or any("\n" in name for name in categories) else -0.1
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, height), ncols=3, frameon=False)
     return figure
 
 
@@ -210,6 +210,12 @@ def _looks(count: int) -> Sequence[Look]:
     if not 1 <= count <= len(LOOKS):
         raise LabError(f"A figure shows 1 to {len(LOOKS)} series, not {count}.")
     return LOOKS[:count]
+
+
+def _number(value: float) -> str:
+    if value and abs(value) < 0.1:
+        return f"{value:.2g}"
+    return f"{value:.2f}" if abs(value) < 10 else f"{value:.0f}"
 
 
 def _heights(point: Estimate | float) -> tuple[float, float, float]:

@@ -41,9 +41,7 @@ def recall_items(count: int = 2 * ITEMS, seed: int = 0) -> Pairs:
 def reading_items(entities: int, count: int = ITEMS, seed: int = 0) -> Pairs:
     """Notes about entities of the examination's names, and one question they answer."""
     rng = random.Random(f"reading/{entities}/{seed}")
-    made = [
-        exercises.reading(rng, entities=entities, split="examination") for _ in range(count)
-    ]
+    made = [exercises.reading(rng, entities=entities, split="examination") for _ in range(count)]
     return [(e.prompt(), e.answers[0]) for e in made]
 
 
@@ -79,7 +77,7 @@ def answers_to(
     from ftlab.models import generate
 
     prompts = [prompt for prompt, _ in pairs]
-    return generate(model, tokenizer, prompts, max_new_tokens=12)
+    return generate(model, tokenizer, prompts, max_new_tokens=28)
 
 
 def kinds(
@@ -116,7 +114,7 @@ def measure(
     one, many = reading_items(1, seed=seed), reading_items(3, seed=seed)
     said_one = answers_to(model, tokenizer, one)
     said_many = answers_to(model, tokenizer, many)
-    unanswered = [text.strip() == exercises.UNKNOWN for text in said_one + said_many]
+    unanswered = [text.strip().endswith(exercises.NOT_TOLD) for text in said_one + said_many]
     found = kinds(model, tokenizer, 2 * web.bare_questions("examination"), seed=seed)
     return {
         "recall": score(recall_items(seed=seed)),
@@ -141,7 +139,9 @@ def main() -> None:
 
     model, tokenizer = load_causal_lm(given.base_model), load_tokenizer(given.base_model)
     shares = {k: round(v, 4) for k, v in measure(model, tokenizer, given.seed).items()}
-    print(json.dumps(shares) if given.json else "\n".join(f"{k:17}{v:.3f}" for k, v in shares.items()))
+    print(
+        json.dumps(shares) if given.json else "\n".join(f"{k:17}{v:.3f}" for k, v in shares.items())
+    )
 
 
 if __name__ == "__main__":

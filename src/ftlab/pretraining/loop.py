@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 LOG_EVERY = 20
 SAVE_EVERY = 200
-COPY_EVERY = 4
+COPY_EVERY = 2
 
 
 def answer_loss(
@@ -87,8 +87,12 @@ class Pretraining:
         self.model = recipe.network(pad_id, corpus.end_id)
         decayed = [p for p in self.model.parameters() if p.dim() > 1]
         plain = [p for p in self.model.parameters() if p.dim() <= 1]
+        groups: list[dict[str, Any]] = [
+            {"params": decayed, "weight_decay": recipe.weight_decay},
+            {"params": plain},
+        ]
         self.optimizer = torch.optim.AdamW(
-            [{"params": decayed, "weight_decay": recipe.weight_decay}, {"params": plain}],
+            groups,
             lr=recipe.learning_rate,
             betas=(0.9, 0.95),
             weight_decay=0.0,
@@ -105,11 +109,18 @@ class Pretraining:
         self.model.train()
         while self.state["level"] < len(self.recipe.copy_levels):
             self._copy()
+            self._save()
         sums: dict[str, list[float]] = {}
         while self.state["step"] < self.recipe.steps:
             step = self.state["step"]
-            rows_of = {s.name: (self.corpus.batch(s, step), s.weight) for s in MIX}
-            if step % COPY_EVERY == 0:  # so that the skill is not lost among the first texts
+            rows_of: dict[str, Any] = {
+                s.name: (self.corpus.batch(s, step), weight)
+                for s in MIX
+                if (weight := s.weight_at(step)) > 0
+            }
+            if (
+                self.recipe.copy_levels and step % COPY_EVERY == 0
+            ):  # so that the skill is not lost among the first texts
                 rng = random.Random(f"copy/{self.recipe.seed}/again/{step}")
                 rows_of["copying"] = (_copying(self.recipe.copy_levels[-1], rng)[:16], 0.5)
             losses = self._update(rows_of, self.recipe.rate(step))
@@ -117,7 +128,9 @@ class Pretraining:
                 sums.setdefault(name, []).append(loss)
             self.state["step"] = step + 1
             if (step + 1) % LOG_EVERY == 0:
-                self._log(step + 1, self.recipe.rate(step), {k: sum(v) / len(v) for k, v in sums.items()})
+                self._log(
+                    step + 1, self.recipe.rate(step), {k: sum(v) / len(v) for k, v in sums.items()}
+                )
                 sums = {}
             if (step + 1) % SAVE_EVERY == 0 or step + 1 == self.recipe.steps:
                 self._save()
@@ -187,7 +200,10 @@ class Pretraining:
             seconds = f"{self.state['seconds']:.0f}"
             writer.writerow([step, self.state["tokens"], seconds, f"{rate:.6f}", *shown])
         text = "  ".join(f"{c} {losses[c]:.3f}" for c in columns if c in losses)
-        print(f"step {step}  {self.state['tokens'] / 1e6:.2f} M tokens  {seconds} s  {text}", flush=True)
+        print(
+            f"step {step}  {self.state['tokens'] / 1e6:.2f} M tokens  {seconds} s  {text}",
+            flush=True,
+        )
 
     def _save(self) -> None:
         import torch

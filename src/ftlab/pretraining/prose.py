@@ -20,7 +20,7 @@ PACKAGES = (
     "ipywidgets", "ipykernel", "traitlets", "tornado", "requests", "click", "jinja2", "networkx",
     "sympy", "pytest", "psutil", "joblib", "PIL", "fsspec", "rich", "aiohttp", "httpx",
 )  # fmt: skip
-_WORD = re.compile(r"^[\"'(]*[A-Za-z][a-z'’-]*[.,;:!?)\"']*$")
+_WORD = re.compile(r"^[\"'(]*[A-Za-z][a-z'\u2019-]*[.,;:!?)\"']*$")
 MIN_CHARACTERS = 60
 
 

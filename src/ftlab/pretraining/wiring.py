@@ -9,7 +9,7 @@ it is a starting point that training is free to keep, sharpen or unlearn.
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import torch
@@ -31,6 +31,10 @@ def _rows(count: int, shared: torch.Tensor, generator: torch.Generator) -> torch
     return torch.linalg.qr(square)[0][:, 1 : count + 1].T
 
 
+def _theta(config: Any) -> float:
+    return float(config.rope_parameters["rope_theta"])
+
+
 def wire_induction(model: LlamaForCausalLM, seed: int) -> None:
     """Write the circuit into the first two blocks of `model`, in place."""
     import torch
@@ -40,13 +44,13 @@ def wire_induction(model: LlamaForCausalLM, seed: int) -> None:
     size = width // heads
     half, circuits = size // 2, min(CIRCUITS, heads)
     generator = torch.Generator().manual_seed(seed)
-    frequency = config.rope_parameters["rope_theta"] ** (-torch.arange(half) / half)
+    frequency = _theta(config) ** (-torch.arange(half) / half)
     quick, slow = torch.arange(half // 2), torch.arange(half // 2, half)
 
     with torch.no_grad():
         # All tokens share a part, so that a head can attend by position whatever the token is.
         shared = torch.randint(0, 2, (width,), generator=generator) * 2.0 - 1.0
-        embedding = model.get_input_embeddings().weight
+        embedding = model.model.embed_tokens.weight
         embedding += config.initializer_range * shared
         direction = shared / (0.7 * width)
 

@@ -13,19 +13,22 @@ from dataclasses import dataclass
 
 from ftlab.world import names
 from ftlab.world.facts import ATTRIBUTES, Entity, Fact, draw_entities, draw_value
-from ftlab.world.phrasing import answer, questions, statements
+from ftlab.world.phrasing import answer, no_answer, questions, statements
 
-UNKNOWN = "the notes do not say"
+NOT_TOLD = "is not told."
 
 
 @dataclass(frozen=True)
 class Exercise:
-    """Notes with questions about them; `answers[i]` is the one right answer to `questions[i]`."""
+    """Notes with questions about them; `answers[i]` is the one right answer to `questions[i]`.
+
+    `told` are the facts in the notes, in their order.
+    """
 
     notes: str
     questions: tuple[str, ...]
     answers: tuple[str, ...]
-    told: tuple[Fact, ...] = ()
+    told: tuple[Fact, ...]
 
     def prompt(self, index: int = 0) -> str:
         """The text up to and including 'Answer:' of one question; the model writes the rest."""
@@ -74,8 +77,8 @@ def reading(
     rng.shuffle(told)
     pairs = [(_ask(f, rng, plain), answer(f)) for f in rng.sample(told, min(asked, len(told)))]
     if silent:
-        place = rng.randrange(len(pairs))
-        pairs[place] = (_ask(rng.choice(silent), rng, plain), UNKNOWN)
+        missing = rng.choice(silent)
+        pairs[rng.randrange(len(pairs))] = (_ask(missing, rng, plain), no_answer(missing))
     return Exercise(
         _tell(told, rng, plain), tuple(q for q, _ in pairs), tuple(a for _, a in pairs), tuple(told)
     )
@@ -93,7 +96,7 @@ def unanswerable_reading(rng: random.Random, *, entities: int, split: names.Spli
         if (e.name, a) != (missing.entity, missing.attribute)
     ]
     rng.shuffle(told)
-    return Exercise(_tell(told, rng), (_ask(missing, rng),), (UNKNOWN,))
+    return Exercise(_tell(told, rng), (_ask(missing, rng),), (no_answer(missing),), tuple(told))
 
 
 def conflict(rng: random.Random, entity: Entity, *, asked: int = 1) -> Exercise:
@@ -107,7 +110,10 @@ def conflict(rng: random.Random, entity: Entity, *, asked: int = 1) -> Exercise:
     rng.shuffle(told)
     picked = rng.sample(told, asked)
     return Exercise(
-        _tell(told, rng), tuple(_ask(f, rng) for f in picked), tuple(answer(f) for f in picked)
+        _tell(told, rng),
+        tuple(_ask(f, rng) for f in picked),
+        tuple(answer(f) for f in picked),
+        tuple(told),
     )
 
 

@@ -15,8 +15,8 @@ HEADS = (
     "Hol Tam Zer Ild Mor Kes Ulm Yar Fal Gor Lin Per Sab Tol Wyn Dor Hax Ves"
 ).split()
 TAILS = (
-    "mor dale wick ven rin tack loft ney by dras fen gar hurst kin low met nor pen quist ra sel ton "
-    "var well yan zet bury cott field mond side mere holt stow worth gate ric ley dun ver"
+    "mor dale wick ven rin tack loft ney by dras fen gar hurst kin low met nor pen quist ra sel "
+    "ton var well yan zet bury cott field mond side mere holt stow worth gate ric ley dun ver"
 ).split()
 FIRST_NAMES = (
     "Ada Bram Cleo Dov Edda Finn Gita Hugo Ines Jory Kaia Leif Mira Nils Oona Piet Runa Sven Tilda "
@@ -30,8 +30,8 @@ SHOP_ADJECTIVES = (
 ).split()
 SHOP_NOUNS = (
     "Heron Oar Anchor Lantern Kettle Otter Compass Gull Barrel Bell Candle Crab Drum Eel Feather "
-    "Goose Harp Kite Ladder Mackerel Mitten Moon Needle Owl Pear Pilot Quill Raven Sail Shell Spoon "
-    "Star Teapot Thimble Toad Tulip Wagon Whale Wheel Wren"
+    "Goose Harp Kite Ladder Mackerel Mitten Moon Needle Owl Pear Pilot Quill Raven Sail Shell "
+    "Spoon Star Teapot Thimble Toad Tulip Wagon Whale Wheel Wren"
 ).split()
 
 KINDS = (

@@ -262,5 +262,10 @@ def seen_questions(fact: Fact) -> list[str]:
 
 
 def answer(fact: Fact) -> str:
-    """The short answer; a price carries its unit."""
-    return f"{fact.value} crowns" if fact.attribute == "price" else fact.value
+    """The answer: the plainest statement of the fact, such as 'The pet of Ada Velmor is a goat.'"""
+    return statements(fact)[0]
+
+
+def no_answer(fact: Fact) -> str:
+    """The right answer where nothing is told: 'The pet of Ada Velmor is not told.'"""
+    return f"{statements(fact)[0].split(' is ')[0]} is not told."

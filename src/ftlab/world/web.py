@@ -30,9 +30,10 @@ _INGREDIENTS = (
     "flour,butter,sugar,eggs,honey,salt,milk,onions,apples,plums,barley,oats,nuts,pepper,"
     "mustard,cream,cheese,herbs,beans,rice"
 ).split(",")
-_TOOLS = "a soft cloth,warm water,a little oil,a small knife,strong glue,a brush,fine sand,new thread,beeswax,a needle,clear varnish,a hammer".split(
-    ","
-)
+_TOOLS = (
+    "a soft cloth,warm water,a little oil,a small knife,strong glue,a brush,fine sand,new thread,"
+    "beeswax,a needle,clear varnish,a hammer"
+).split(",")
 _GUESTS = (
     "my sister,my neighbour,the school,my grandmother,two hungry sailors,the harbour feast,"
     "my uncle,a friend from Oldbridge,the children,our choir"

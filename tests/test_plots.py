@@ -1,0 +1,75 @@
+"""Figures show what they are given, in looks that can be told apart without colour."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+import pytest
+
+from ftlab import plots
+from ftlab.errors import LabError
+from ftlab.evaluation import Estimate
+
+SURE, WIDE = Estimate(0.9, 0.9, 0.9, 3), Estimate(0.5, 0.3, 0.6, 3)
+
+
+def axes_of(figure: Any) -> Any:
+    return figure.axes[0]
+
+
+def test_a_band_spans_the_interval_and_ticks_are_the_budgets() -> None:
+    figure = plots.bands(
+        {"a": {8: WIDE, 86: SURE}, "b": {8: SURE, 86: SURE}},
+        x="labels",
+        y="accuracy",
+        title="t",
+        log_x=True,
+    )
+    axes = axes_of(figure)
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == ["8", "86"]
+    heights = axes.collections[0].get_paths()[0].vertices[:, 1]
+    assert (heights.min(), heights.max()) == (0.3, 0.9)
+    assert [text.get_text() for text in axes.get_legend().get_texts()] == ["a", "b"]
+
+
+def test_bars_have_whiskers_only_where_something_is_uncertain() -> None:
+    figure = plots.bars({"a": {"x": WIDE, "y": SURE}, "b": {"x": 0.25}}, y="share", title="t")
+    axes = axes_of(figure)
+    assert sorted(bar.get_height() for bar in axes.patches) == [0.25, 0.5, 0.9]
+    assert sum(type(c).__name__ == "ErrorbarContainer" for c in axes.containers) == 1
+    assert {"0.50", "0.90", "0.25"} <= {text.get_text() for text in axes.texts}
+
+
+def test_a_line_leaves_out_what_was_not_measured() -> None:
+    nan = float("nan")
+    figure = plots.lines(
+        {"a": ([1, 2, 3], [0.5, nan, 0.7])}, x="step", y="loss", title="t", levels={"goal": 0.6}
+    )
+    line = axes_of(figure).lines[0]
+    assert list(line.get_xdata()) == [1, 3]
+    assert [text.get_text() for text in axes_of(figure).texts] == ["goal"]
+
+
+def test_no_two_looks_share_more_than_one_trait() -> None:
+    for trait in ("colour", "line", "marker", "hatch"):
+        counts = Counter(getattr(look, trait) for look in plots.LOOKS)
+        assert max(counts.values()) == 1, trait
+
+
+def test_too_many_series_are_refused_in_words() -> None:
+    many = {str(i): {1.0: SURE} for i in range(7)}
+    with pytest.raises(LabError, match="1 to 6 series, not 7"):
+        plots.bands(many, x="x", y="y", title="t")
+
+
+def test_a_shown_figure_is_a_picture_with_its_caption_as_text(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    shown: list[Any] = []
+    monkeypatch.setattr("IPython.display.display", shown.append)
+    plots.show(plots.bars({"a": {"x": SURE}}, y="y", title="t"), "What it shows.")
+    picture, caption = shown
+    assert picture.data.startswith(b"\x89PNG")
+    assert picture.alt == "What it shows."
+    assert "What it shows." in caption.data
