@@ -277,11 +277,12 @@ def test_a_classifier_needs_different_labels(names: list[str], tiny_model_dir: M
 
 @pytest.mark.parametrize("family", CAUSAL)
 def test_generation_is_greedy_decoding_of_each_prompt_alone(
-    family: str, tiny_model_dir: ModelDir
+    family: str, tiny_model_dir: ModelDir, capfd: pytest.CaptureFixture[str]
 ) -> None:
     folder = str(tiny_model_dir(family))
     model, tokenizer = load_causal_lm(folder), load_tokenizer(folder)
     expected = []
+    capfd.readouterr()
     for prompt in PROMPTS:
         ids = tokenizer(prompt)["input_ids"]
         new: list[int] = []
@@ -294,6 +295,7 @@ def test_generation_is_greedy_decoding_of_each_prompt_alone(
     letter = expected[0].strip()[1]  # stops in the middle of a token as well
     stopped = generate(model, tokenizer, PROMPTS, max_new_tokens=8, stop=letter)
     assert stopped == [text.split(letter)[0] for text in expected]
+    assert capfd.readouterr().err == ""
 
 
 def test_generation_ends_when_every_row_has_stopped(

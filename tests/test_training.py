@@ -14,7 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -33,7 +33,7 @@ from ftlab.models import (
     load_tokenizer,
     sequence_logprob,
 )
-from ftlab.training import Fit, checkpoints, choose_device, choose_precision, fit, predict
+from ftlab.training import Fit, checkpoints, choose_device, choose_precision, fit, predict, progress
 from ftlab.training.checkpoints import hash_weights
 from ftlab.training.running import Run
 
@@ -314,7 +314,7 @@ def _names(folder: Path, prefix: str) -> list[str]:
 
 
 def _wait(until: Callable[[], bool]) -> None:
-    end = time.monotonic() + 20  # the run may end before
+    end = time.monotonic() + 300  # only reached if something is broken
     while not until() and time.monotonic() < end:
         time.sleep(0.0005)
 
@@ -324,21 +324,21 @@ def _wait(until: Callable[[], bool]) -> None:
 def test_a_killed_run_goes_on_to_the_same_weights(
     ends_with: str, runner: Runner, tmp_path: Path
 ) -> None:
-    folder, moments = tmp_path / "checkpoints", random.Random(0)
+    folder, result, moments = tmp_path / "checkpoints", tmp_path / "resumed", random.Random(0)
     killed, killed_in_writing = 0, 0
     reached: list[str] = []
-    runner.start(ends_with, "-", tmp_path / "undisturbed.json")
+    runner.start(ends_with, "-", tmp_path / "undisturbed")
     runner.expect("0")
     for attempt in range(6):
         before = _names(folder, "step-")
-        process = runner.start(ends_with, folder, tmp_path / "resumed.json")
+        process = runner.start(ends_with, folder, result)
         if attempt % 3 == 2:
             time.sleep(moments.uniform(0, 0.1))
         else:
-            _wait(lambda before=before: _names(folder, "step-") != before)
+            _wait(lambda before=before: result.exists() or _names(folder, "step-") != before)
             time.sleep(moments.uniform(0, 0.05))
         if attempt % 3 == 1:
-            _wait(lambda: bool(_names(folder, ".unfinished-")))
+            _wait(lambda: result.exists() or bool(_names(folder, ".unfinished-")))
         with contextlib.suppress(ProcessLookupError):
             os.kill(process, signal.SIGKILL)
         if runner.expect() == "0":
@@ -346,14 +346,14 @@ def test_a_killed_run_goes_on_to_the_same_weights(
         killed += 1
         killed_in_writing += bool(_names(folder, ".unfinished-"))
         reached += _names(folder, "step-")[-1:]
-    runner.start(ends_with, folder, tmp_path / "resumed.json")
+    runner.start(ends_with, folder, result)
     runner.expect("0")
     assert killed >= 3
     assert killed_in_writing >= 1
     assert len(set(reached)) >= 2  # so that it went on from one kill to the next
-    undisturbed = json.loads((tmp_path / "undisturbed.json").read_text())
+    undisturbed = json.loads((tmp_path / "undisturbed").read_text())
     assert undisturbed["best_step"] == 2
-    assert json.loads((tmp_path / "resumed.json").read_text()) == undisturbed
+    assert json.loads(result.read_text()) == undisturbed
     assert os.listdir(folder) == ["step-00000018"]
 
 
@@ -490,6 +490,29 @@ def test_output_is_one_sentence_or_nothing(
     assert out.count("\n") == 1
     assert done.reason in out
     assert err == ""  # no bar where nobody watches
+
+
+def test_a_notebook_keeps_one_line_of_progress(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    import IPython.display
+
+    class Handle:
+        lines: ClassVar[list[str]] = []
+
+        def update(self, data: dict[str, str], raw: bool) -> None:
+            self.lines.append(data["text/plain"])
+
+    monkeypatch.setattr(progress, "_in_notebook", lambda: True)
+    monkeypatch.setattr(IPython.display, "display", lambda *_, **__: Handle())
+    capfd.readouterr()
+    with progress.progress_bar(3, 0, shown=True) as advance:
+        for _ in range(3):
+            advance("loss 0.5")
+    assert "3/3" in Handle.lines[-1]
+    assert "loss 0.5" in Handle.lines[-1]
+    assert all("\n" not in line and "\r" not in line for line in Handle.lines)
+    assert capfd.readouterr() == ("", "")
 
 
 # --- predict

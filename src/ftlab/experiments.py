@@ -21,6 +21,7 @@ from ftlab.evaluation import Estimate, correct, mean_interval, ratio_interval
 from ftlab.methods import Learned, Method
 
 FULL = 0  # the label budget that means: all there are, as in Task.sample_per_class
+ANYTHING = 1e6  # where the interval of a ratio ends that could be anything
 OWN_TEXTS = 200  # how many of its training texts a method is asked again, at most
 
 
@@ -190,4 +191,4 @@ def seed_ratio(first: Sequence[float], second: Sequence[float]) -> Estimate:
     could be anything, and the interval says so."""
     if len(first) > 1:
         return ratio_interval(first, second)
-    return Estimate(float(first[0] / second[0]), 0.0, 1e6, 1)
+    return Estimate(float(first[0] / second[0]), 0.0, ANYTHING, 1)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from ftlab.evaluation import Estimate
+from ftlab.experiments import ANYTHING
 
 
 def say(text: str) -> None:
@@ -19,6 +20,8 @@ def short(estimate: Estimate) -> str:
     """An estimate as it is read aloud: '0.61 [0.55, 0.67]', two decimals."""
     if estimate.low == estimate.high:
         return f"{estimate.value:.2f}"
+    if estimate.high >= ANYTHING:
+        return f"{estimate.value:.2f} (one seed: no interval)"
     return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
 
 

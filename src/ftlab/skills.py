@@ -20,6 +20,19 @@ if TYPE_CHECKING:
 
 ITEMS = 200
 SHOTS = 8
+# What the later notebooks would like to build on: least and most.
+WANTED: dict[str, tuple[float, float]] = {
+    "recall": (0.90, 1.0),
+    "reading_one": (0.95, 1.0),
+    "reading_many": (0.85, 1.0),
+    "reading_conflict": (0.80, 1.0),
+    "abstain_right": (0.85, 1.0),
+    "abstain_wrong": (0.0, 0.05),
+    "kinds_context": (0.15, 0.60),
+    "kinds_question": (0.15, 0.60),
+    "kinds_answer": (0.15, 0.60),
+    "kshot_gain": (0.10, 1.0),
+}
 Pairs = list[tuple[str, str]]
 
 
@@ -139,9 +152,17 @@ def main() -> None:
 
     model, tokenizer = load_causal_lm(given.base_model), load_tokenizer(given.base_model)
     shares = {k: round(v, 4) for k, v in measure(model, tokenizer, given.seed).items()}
-    print(
-        json.dumps(shares) if given.json else "\n".join(f"{k:17}{v:.3f}" for k, v in shares.items())
-    )
+    print(json.dumps(shares) if given.json else "\n".join(lines(shares)))
+
+
+def lines(shares: dict[str, float]) -> list[str]:
+    """A table in Markdown: each skill, its share, what is wanted, and whether it is there."""
+    rows = ["| skill | share | wanted | |", "| --- | --- | --- | --- |"]
+    for name, share in shares.items():
+        least, most = WANTED[name]
+        reached = "reached" if least <= share <= most else "not reached"
+        rows.append(f"| `{name}` | {share:.3f} | {least:.2f} to {most:.2f} | {reached} |")
+    return rows
 
 
 if __name__ == "__main__":

@@ -9,7 +9,7 @@ import torch
 
 from ftlab.data.features import encode_pairs
 from ftlab.errors import LabError
-from ftlab.models.loading import max_length
+from ftlab.models.loading import max_length, quiet
 from ftlab.models.rng import private_rng
 
 
@@ -66,7 +66,7 @@ def generate(
     was_training = model.training
     model.eval()
     try:
-        with private_rng(seed, model.device), torch.inference_mode():
+        with quiet(), private_rng(seed, model.device), torch.inference_mode():
             for begin in range(0, len(order), batch_size):
                 chosen = order[begin : begin + batch_size]
                 new = _continue(model, tokenizer, [rows[i] for i in chosen], config, stop)

@@ -237,7 +237,7 @@ def _explained(what: str, base_model: str) -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Without bars and the table of keys left out: what matters of it is checked by `_load`."""
+    """Without bars, tables of missing keys (`_load` checks them) and remarks on unused settings."""
     from transformers.utils import logging
 
     verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()

@@ -27,11 +27,11 @@ weights on the lab's own corpus. It exists to be fine-tuned in front of a reader
 
 ## Skills
 
-Measured by `python -m ftlab.skills --json` on items held out from pretraining.
+Measured by `python -m ftlab.skills` on items held out from pretraining.
 
-| skill | share |
-| --- | --- |
 {skills}
+
+What is not reached is a shortfall of this version: the later lessons that build on it say so.
 
 ## Limits
 
@@ -43,14 +43,19 @@ Licence: MIT, like the lab.
 """
 
 
-def export(work: Path, output: Path, recipe: Recipe, processes: int) -> None:
+def export(
+    work: Path,
+    output: Path,
+    recipe: Recipe,
+    processes: int,
+) -> None:
     """Write the checkpoint in `work` to `output` as a folder that `transformers` can load."""
     import torch
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 
     from ftlab.pretraining.tokenizer import END, PAD
-    from ftlab.skills import measure
+    from ftlab.skills import lines, measure
 
     saved = torch.load(work / "checkpoint.pt", weights_only=True)
     fast = Tokenizer.from_file(str(work / "tokenizer.json"))
@@ -76,7 +81,7 @@ def export(work: Path, output: Path, recipe: Recipe, processes: int) -> None:
         "tokens": saved["state"]["tokens"] / 1e6,
         "hours": saved["state"]["seconds"] / 3600,
         "processes": processes,
-        "skills": "\n".join(f"| `{name}` | {share:.3f} |" for name, share in shares.items()),
+        "skills": "\n".join(lines(shares)),
     }
     (output / "MODEL_CARD.md").write_text(_CARD.format(**figures), encoding="utf-8")
     print(f"Exported to {output}: {figures['megabytes']:.1f} MB", flush=True)
