@@ -7,6 +7,7 @@ prefer an answer. That is the state of a base model before it is taught to answe
 
 from __future__ import annotations
 
+import functools
 import random
 
 from ftlab.world import names
@@ -64,6 +65,11 @@ def bare_questions(split: names.Split) -> list[str]:
     return [opener.format(task=t) for t in tasks(split) for opener in _OPENERS]
 
 
+@functools.cache
+def _training_questions() -> list[str]:
+    return bare_questions("training")
+
+
 def is_cooking(question: str) -> bool:
     """Whether a bare question is about a dish, and not about mending, cleaning and the like."""
     return any(f" {verb} " in question for verb in _COOKING)
@@ -116,7 +122,7 @@ def continuation(question: str, kind: Kind, rng: random.Random) -> str:
 
 def page(rng: random.Random) -> str:
     """A training page: a bare question and one continuation, its kind drawn evenly."""
-    question = rng.choice(bare_questions("training"))
+    question = rng.choice(_training_questions())
     return f"{question} {continuation(question, rng.choice(KINDS), rng)}\n"
 
 
