@@ -45,7 +45,7 @@ Features = list[dict[str, Any]]
 
 
 def by_trainer(
-    model: Classifier, train: Features, tokenizer: Any, options: argparse.Namespace
+    model: Classifier, train: Features, tokenizer: Any, options: argparse.Namespace, seed: int
 ) -> None:
     from transformers import Trainer, TrainingArguments
 
@@ -58,7 +58,7 @@ def by_trainer(
             warmup_steps=WARMUP,
             weight_decay=WEIGHT_DECAY,
             max_grad_norm=CLIP,
-            seed=options.seed,
+            seed=seed,
             save_strategy="no",
             disable_tqdm=True,
             use_cpu=choose_device()[0].type == "cpu",
@@ -69,7 +69,9 @@ def by_trainer(
         trainer.train()
 
 
-def by_fit(model: Classifier, train: Features, tokenizer: Any, options: argparse.Namespace) -> None:
+def by_fit(
+    model: Classifier, train: Features, tokenizer: Any, options: argparse.Namespace, seed: int
+) -> None:
     fit(
         model,
         train,
@@ -80,7 +82,7 @@ def by_fit(model: Classifier, train: Features, tokenizer: Any, options: argparse
         warmup=WARMUP,
         weight_decay=WEIGHT_DECAY,
         clip=CLIP,
-        seed=options.seed,
+        seed=seed,
         progress=False,
     )
 
@@ -89,7 +91,7 @@ def by_hand(precision: str) -> Callable[..., None]:
     import torch
 
     def loop(
-        model: Classifier, train: Features, tokenizer: Any, options: argparse.Namespace
+        model: Classifier, train: Features, tokenizer: Any, options: argparse.Namespace, seed: int
     ) -> None:
         device = choose_device()[0]
         model.to(device).train()
@@ -99,7 +101,7 @@ def by_hand(precision: str) -> Callable[..., None]:
         rising = round(WARMUP * total)
         step = 0
         for epoch in range(options.epochs):
-            for chosen in bucketed_batches(lengths, options.batch_size, options.seed, epoch):
+            for chosen in bucketed_batches(lengths, options.batch_size, seed, epoch):
                 batch = collate([train[i] for i in chosen], tokenizer.pad_token_id)
                 batch = {name: tensor.to(device) for name, tensor in batch.items()}
                 with torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16"):
@@ -141,7 +143,9 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
     turns: dict[str, list[dict[str, float]]] = {method: [] for method in METHODS}
     for turn in range(-1, options.turns):  # the turn -1 warms up and is not counted
         for method in METHODS:
-            model = load_classifier(options.base_model, task.label_names, seed=options.seed)
+            # Each turn has its own seed: the losses of one order of examples differ by chance.
+            seed = options.seed + max(turn, 0)
+            model = load_classifier(options.base_model, task.label_names, seed=seed)
             length = max_length(model, options.max_length)
             train, validation = (
                 encode(tokenizer, split["text"].tolist(), split["label"].tolist(), length)
@@ -149,9 +153,9 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             )
             if turn < 0:
                 train = train[: 4 * options.batch_size]
-            with private_rng(options.seed, device):
+            with private_rng(seed, device):
                 wall, processor = time.perf_counter(), time.process_time()
-                runs[method](model, train, tokenizer, options)
+                runs[method](model, train, tokenizer, options, seed)
                 wall, processor = time.perf_counter() - wall, time.process_time() - processor
             if turn < 0:
                 continue
@@ -168,7 +172,7 @@ def measure(options: argparse.Namespace) -> dict[str, Any]:
             print(f"turn {turn + 1}, {method}: {shown}", flush=True)
     lengths = [len(feature["input_ids"]) for feature in train]
     return {
-        "settings": vars(options),
+        "settings": {key: value for key, value in vars(options).items() if key != "output"},
         "parameters": count_parameters(model)["total"],
         "texts": len(train),
         "tokens": {"mean": statistics.mean(lengths), "longest": max(lengths)},

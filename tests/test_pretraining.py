@@ -97,21 +97,27 @@ def test_a_wired_start_looks_back_to_the_token_after_the_last_match():
     assert mass[True] > 4 * mass[False]
 
 
-def test_a_stopped_run_ends_with_the_same_weights(tmp_path, small_corpus, monkeypatch):
+def logged(folder):
+    rows = (folder / "training_log.csv").read_text().splitlines()
+    return [",".join([*row.split(",")[:2], *row.split(",")[3:]]) for row in rows]  # but seconds
+
+
+def test_a_stopped_run_ends_with_the_same_weights_and_log(tmp_path, small_corpus, monkeypatch):
     monkeypatch.setattr(corpus.Share, "weight_at", lambda self, step: self.weight)
     monkeypatch.setattr(loop, "SAVE_EVERY", 2)
+    monkeypatch.setattr(loop, "LOG_EVERY", 1)
     whole = loop.Pretraining(TINY, small_corpus, tmp_path / "whole", pad_id=0).run()
 
     stopped = loop.Pretraining(TINY, small_corpus, tmp_path / "stopped", pad_id=0)
     update, done = stopped._update, []
 
-    def dies_in_the_fifth_step(rows, rate):
+    def dies_in_the_sixth_step(rows, rate):
         done.append(rate)
-        if len(done) == 5:
+        if len(done) == 6:
             raise KeyboardInterrupt
         return update(rows, rate)
 
-    stopped._update = dies_in_the_fifth_step
+    stopped._update = dies_in_the_sixth_step
     with pytest.raises(KeyboardInterrupt):
         stopped.run()
     again = loop.Pretraining(TINY, small_corpus, tmp_path / "stopped", pad_id=0)
@@ -119,6 +125,7 @@ def test_a_stopped_run_ends_with_the_same_weights(tmp_path, small_corpus, monkey
     resumed = again.run()
     for (name, one), two in zip(whole.named_parameters(), resumed.parameters(), strict=True):
         assert torch.equal(one, two), name
+    assert logged(tmp_path / "stopped") == logged(tmp_path / "whole")
 
 
 def test_learning_rate_rises_stays_and_falls_to_nothing():

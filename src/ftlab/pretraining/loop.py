@@ -157,8 +157,12 @@ class Pretraining:
 
         started = time.perf_counter()
         losses = {}
+        loads = [0] * self.ranks  # tokens dealt: processes wait for the one with the most
         for name, (rows, weight) in rows_of.items():
-            loss = answer_loss(self.model, rows[self.rank :: self.ranks], self.pad_id)
+            order = sorted(range(self.ranks), key=loads.__getitem__)
+            hands = {rank: rows[place :: self.ranks] for place, rank in enumerate(order)}
+            loads = [load + sum(len(i) for i, _ in hands[r]) for r, load in enumerate(loads)]
+            loss = answer_loss(self.model, hands[self.rank], self.pad_id)
             (weight * loss).backward()
             losses[name] = float(loss.detach())
             self.state["tokens"] += sum(len(ids) for ids, _ in rows)
@@ -223,4 +227,9 @@ class Pretraining:
         self.model.load_state_dict(saved["model"])
         self.optimizer.load_state_dict(saved["optimizer"])
         self.state = saved["state"]
+        log = self.folder / "training_log.csv"
+        if log.exists() and not self.rank:  # lines after the checkpoint will be written again
+            lines = log.read_text(encoding="utf-8").splitlines(keepends=True)
+            kept = [x for x in lines[1:] if int(x.split(",")[1]) <= self.state["tokens"]]
+            log.write_text("".join([*lines[:1], *kept]), encoding="utf-8")
         print(f"Resuming in {self.folder} after step {self.state['step']}.", flush=True)

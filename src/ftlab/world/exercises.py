@@ -59,8 +59,9 @@ def reading(
 ) -> Exercise:
     """Notes about `entities` unseen entities of one kind, their facts shuffled, and questions.
 
-    With probability `unanswerable` one question is about a fact that the notes leave out: half of
-    the time the notes give that attribute for another entity, half of the time for none.
+    With probability `unanswerable` up to a third of the questions, at least one, are about facts
+    that the notes leave out: half of the time the notes give that attribute for all but one
+    entity, half of the time for none.
     No fact is asked for twice. `plain` tells and asks in the wordings that share their words.
     """
     kind = rng.choice(list(ATTRIBUTES))
@@ -76,9 +77,10 @@ def reading(
     told = [e.fact(a) for e in people for a in attributes[e.name]]
     rng.shuffle(told)
     pairs = [(_ask(f, rng, plain), answer(f)) for f in rng.sample(told, min(asked, len(told)))]
-    if silent:
-        missing = rng.choice(silent)
-        pairs[rng.randrange(len(pairs))] = (_ask(missing, rng, plain), no_answer(missing))
+    count = min(len(silent), max(1, len(pairs) // 3))
+    places = rng.sample(range(len(pairs)), count)
+    for place, missing in zip(places, rng.sample(silent, count), strict=True):
+        pairs[place] = (_ask(missing, rng, plain), no_answer(missing))
     return Exercise(
         _tell(told, rng, plain), tuple(q for q, _ in pairs), tuple(a for _, a in pairs), tuple(told)
     )
