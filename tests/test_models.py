@@ -29,6 +29,7 @@ from ftlab.models import (
     load_tokenizer,
     max_length,
     sequence_logprob,
+    starting_rate,
     stored_bytes,
 )
 
@@ -170,6 +171,16 @@ def test_parameters_and_bytes_are_those_of_the_file(
     model.get_input_embeddings().weight.requires_grad_(False)
     frozen = model.config.vocab_size * model.config.hidden_size
     assert count_parameters(model) == {"total": numbers, "trainable": numbers - frozen}
+
+
+def test_larger_models_start_at_smaller_rates() -> None:
+    assert starting_rate(load_causal_lm("lab")) == 2e-3
+    with torch.device("meta"):
+        rates = [
+            starting_rate(torch.nn.Linear(1000, n, bias=False)) for n in (10_000, 130_000, 400_000)
+        ]
+    assert rates == sorted(rates, reverse=True)
+    assert 5e-5 <= rates[1] <= 2e-4  # where guides begin for models of this size
 
 
 def test_tokenizer_without_padding_token(tiny_model_dir: ModelDir, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """The recipe of the base model: its rows, its wired start, a run that survives being stopped."""
 
+import itertools
 import random
 from dataclasses import replace
 
@@ -58,11 +59,11 @@ def test_prose_is_read_without_being_run_and_tables_are_left_out(tmp_path, monke
 
 
 def test_batches_depend_on_seed_and_step_alone(small_corpus):
-    for share in corpus.MIX:
-        once = small_corpus.batch(share, 7)
-        assert once == small_corpus.batch(share, 7)
-        assert once != small_corpus.batch(share, 8)
-        assert sum(len(ids) for ids, _ in once) >= share.tokens
+    for share, step in itertools.product(corpus.MIX, (7, corpus.LATER)):
+        once = small_corpus.batch(share, step)
+        assert once == small_corpus.batch(share, step)
+        assert once != small_corpus.batch(share, step + 1)
+        assert sum(len(ids) for ids, _ in once) >= share.tokens_at(step)
         assert all(len(ids) == len(weights) for ids, weights in once)
 
 

@@ -15,7 +15,7 @@ from ftlab.models.loading import (
 )
 from ftlab.models.rng import private_rng
 from ftlab.models.scoring import bits_per_character, sequence_logprob
-from ftlab.models.size import count_parameters, stored_bytes
+from ftlab.models.size import count_parameters, starting_rate, stored_bytes
 
 __all__ = [
     "BASE_MODEL",
@@ -31,5 +31,6 @@ __all__ = [
     "model_folder",
     "private_rng",
     "sequence_logprob",
+    "starting_rate",
     "stored_bytes",
 ]

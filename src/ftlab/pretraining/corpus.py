@@ -30,6 +30,7 @@ TEXT = 0.15
 class Share:
     """One kind of row: tokens of it in a step, the weight of its mean loss, and its first step.
 
+    From step `LATER` on it may be `later` tokens: reading is learned by then, English is not.
     The weight grows from 0 over `RAMP` steps. Prose all at once would cost the young network its
     skill of copying within a few dozen steps, and with it everything about reading.
     """
@@ -38,6 +39,10 @@ class Share:
     tokens: int
     weight: float
     start: int = 0
+    later: int | None = None
+
+    def tokens_at(self, step: int) -> int:
+        return self.tokens if self.later is None or step < LATER else self.later
 
     def weight_at(self, step: int) -> float:
         return (
@@ -46,11 +51,12 @@ class Share:
 
 
 RAMP = 200
+LATER = 1600
 MIX = (
-    Share("prose", 6 * WINDOW, 1.0, start=600),
+    Share("prose", 6 * WINDOW, 1.0, start=600, later=9 * WINDOW),
     Share("town", 2 * WINDOW, 0.5, start=600),
     Share("recall", 800, 0.5, start=600),
-    Share("reading", 1500, 1.0),
+    Share("reading", 1500, 1.0, later=1000),
     Share("shots", 160, 0.3, start=600),
 )
 
@@ -92,7 +98,7 @@ class Corpus:
         }
 
     def batch(self, share: Share, step: int) -> list[tuple[list[int], list[float]]]:
-        """Rows of `share` for `step`: about `share.tokens` tokens."""
+        """Rows of `share` for `step`: about `share.tokens_at(step)` tokens."""
         rng = random.Random(f"{self.seed}/{share.name}/{step}")
         make = self.sources.get(share.name)
         if make is None:  # rows of one step have notes of one size, to spare padding
@@ -100,7 +106,7 @@ class Corpus:
             plain = rng.random() > step / self.plain_until
             make = lambda rng: self._encode(self._reading(rng, count, plain))  # noqa: E731
         rows: list[tuple[list[int], list[float]]] = []
-        while sum(len(ids) for ids, _ in rows) < share.tokens:
+        while sum(len(ids) for ids, _ in rows) < share.tokens_at(step):
             rows.append(make(rng))
         return rows
 
