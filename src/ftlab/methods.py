@@ -14,7 +14,7 @@ import pandas as pd
 from ftlab.data import Task, encode
 from ftlab.evaluation import correct
 
-WATCHED = 100  # validation texts that are looked at while a network learns
+WATCHED = 80  # validation texts that are looked at while a network learns
 
 
 @dataclass(frozen=True)
