@@ -25,6 +25,8 @@ ORDER = [
     "world",
     "data",
     "models",
+    "freezing",
+    "lora",
     "training",
     "evaluation",
     "skills",
