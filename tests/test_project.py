@@ -29,6 +29,7 @@ ORDER = [
     "lora",
     "training",
     "evaluation",
+    "ladder",
     "skills",
     "pretraining",
     "methods",
