@@ -22,7 +22,7 @@ from ftlab.methods import Learned, Method
 
 FULL = 0  # the label budget that means: all there are, as in Task.sample_per_class
 ANYTHING = 1e6  # where the interval of a ratio ends that could be anything
-OWN_TEXTS = 200  # how many of its training texts a method is asked again, at most
+OWN_TEXTS = 100  # how many of its training texts a method is asked again, at most
 
 
 @dataclass
@@ -74,12 +74,14 @@ def learning_curve(
     trainings = len(budgets) * len(seeds) * len(methods)
     trainings += sum(len(tune_at) * max(0, len(method.tries) - 1) for method in methods)
     with progress_bar(trainings, 0, True) as work.advance:
-        for method in methods:
-            # Tuned budgets come first: the others take over what was chosen there.
-            for budget in sorted(budgets, key=lambda budget: budget not in tune_at):
+        # Tuned budgets come first: the others take over what was chosen there. Methods take turns,
+        # so that a slow quarter of an hour of the computer does not fall on one of them alone.
+        for budget in sorted(budgets, key=lambda budget: budget not in tune_at):
+            for method in methods:
                 if budget in tune_at and method.tries:
                     work.tune(method, budget, seeds[0])
-                for seed in seeds:
+            for seed in seeds:
+                for method in methods:
                     work.run(method, budget, seed, tune_at[0])
     return LearningCurve(
         pd.DataFrame(work.runs),
