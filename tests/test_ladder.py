@@ -10,8 +10,8 @@ import pytest
 import torch
 from conftest import FAMILIES, refused
 
-from ftlab import freezing
-from ftlab.data import collate, encode
+from ftlab import freezing, methods
+from ftlab.data import collate, encode, load_task
 from ftlab.ladder import Rung, as_language_model, costs, forgotten, ladder
 from ftlab.models import load_causal_lm, load_classifier, load_tokenizer
 from ftlab.training import fit
@@ -140,3 +140,21 @@ def test_a_soft_prompt_is_for_one_task(tiny_model_dir: ModelDir) -> None:
     folder = tiny_model_dir("llama")
     model = prepared(folder, RUNGS["soft prompt"])
     refused(lambda: as_language_model(str(folder), model), "wrapped")
+
+
+def test_stages_share_the_steps_and_make_one_history(tiny_model_dir: ModelDir) -> None:
+    folder = str(tiny_model_dir("llama"))
+    task = load_task("reviews")
+    schooling = methods.Schooling(passes=1, least_steps=9, most_steps=9, max_length=16, looks=2)
+    some = task.train.sample(20, random_state=0)
+    rung = RUNGS["gradual unfreezing"]
+    method = methods.fine_tuning(
+        "gradual", folder, task, (1e-3,), schooling, rung=rung, watched=[len(some)]
+    )
+    learned = method.learn(some, 1e-3, 0)
+    assert learned.steps == 8  # four stages of two steps
+    assert learned.history is not None
+    assert list(learned.history["step"]) == list(range(1, 9))
+    assert learned.history["seconds"].is_monotonic_increasing
+    assert learned.seconds == learned.history["seconds"].iloc[-1]
+    assert all(p.requires_grad for p in learned.model.parameters())

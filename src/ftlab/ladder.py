@@ -43,6 +43,13 @@ class Rung:
     rate_factors: Callable[[Classifier], dict[str, float]] | None = None
 
 
+def _everything(model: Classifier, seed: int) -> None:
+    model.requires_grad_(True)
+
+
+EVERYTHING = Rung("full", _everything)
+
+
 def ladder(depth: int, ranks: Sequence[int] = (1, 4, 16)) -> list[Rung]:
     """All rungs for a model of `depth` blocks, from the fewest moving parts to all of them."""
     some = range(1, depth)
@@ -58,7 +65,7 @@ def ladder(depth: int, ranks: Sequence[int] = (1, 4, 16)) -> list[Rung]:
         *(Rung(f"bottom {k}", _only(partial(freezing.bottom, count=k))) for k in some),
         Rung("gradual unfreezing", _everything, stages=unfreezing_stages),
         Rung("rates by depth", _everything, rate_factors=rates_by_depth),
-        Rung("full", _everything),
+        EVERYTHING,
     ]
 
 
@@ -73,10 +80,6 @@ def rates_by_depth(model: Classifier, factor: float = 0.7) -> dict[str, float]:
     """Discriminative rates (Howard & Ruder 2018): each layer `factor` times that above it."""
     names = [name for name in freezing.layers(model) if name != "last norm"]
     return {name: factor ** (len(names) - 1 - i) for i, name in enumerate(names)}
-
-
-def _everything(model: Classifier, seed: int) -> None:
-    model.requires_grad_(True)
 
 
 def _only(wanted: Callable[[Classifier], list[str]]) -> Prepare:
