@@ -17,7 +17,7 @@ from ftlab.freezing import train_only
 from ftlab.ladder import EVERYTHING, Rung
 
 COUNTED = ("step", "epoch", "seconds", "examples", "tokens")  # what goes on in the next stage
-WATCHED = 100  # validation texts that are looked at while a network learns
+WATCHED = 80  # validation texts that are looked at while a network learns
 
 
 @dataclass(frozen=True)

@@ -153,7 +153,7 @@ class Corpus:
                 entities=count,
                 split="training",
                 asked=2 if retold else min(8, 3 * count),
-                unanswerable=0.0 if plain else 0.75,
+                unanswerable=0.0 if plain else 0.95,
                 plain=plain,
             )
         out: Segments = [(f"Notes: {done.notes}\n", TEXT)]

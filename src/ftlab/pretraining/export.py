@@ -98,12 +98,12 @@ def _curve(log: Path, path: Path) -> None:
     from ftlab.pretraining.corpus import MIX
 
     frame = pd.read_csv(log)
-    fig, ax = plt.subplots(figsize=(7, 4), layout="constrained")
+    fig, ax = plt.subplots(figsize=(8, 4), layout="constrained")
     for name in ("copying", *(s.name for s in MIX)):
         rows = frame.dropna(subset=[name])
         ax.plot(rows["tokens"] / 1e6, rows[name], label=name)
     ax.set(xlabel="tokens read (millions)", ylabel="training loss (nats per token)", yscale="log")
     ax.set_title("Pretraining the lab's base model")
-    ax.legend()
+    fig.legend(loc="outside right center")
     fig.savefig(path, dpi=110)
     plt.close(fig)

@@ -28,7 +28,7 @@ class Recipe:
     context: int = 512
     rope_theta: float = 100_000.0
     initializer_range: float = 0.04
-    steps: int = 4600
+    steps: int = 4700
     learning_rate: float = 2e-3
     warmup: int = 100
     decay: float = 0.3
