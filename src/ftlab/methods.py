@@ -13,7 +13,10 @@ import pandas as pd
 
 from ftlab.data import Task, encode
 from ftlab.evaluation import correct
+from ftlab.freezing import train_only
+from ftlab.ladder import EVERYTHING, Rung
 
+COUNTED = ("step", "epoch", "seconds", "examples", "tokens")  # what goes on in the next stage
 WATCHED = 80  # validation texts that are looked at while a network learns
 
 
@@ -21,13 +24,15 @@ WATCHED = 80  # validation texts that are looked at while a network learns
 class Learned:
     """A method after training: `predict(texts)` gives class indices (texts,).
 
-    `history` is that of `fit()`, for methods that were watched while they learned.
+    `history` is that of `fit()`, for methods that were watched while they learned; `model` is the
+    trained network, where there is one.
     """
 
     predict: Callable[[Sequence[str]], np.ndarray]
     seconds: float
     steps: int = 0
     history: pd.DataFrame | None = None
+    model: Any = None
 
 
 @dataclass(frozen=True)
@@ -146,10 +151,12 @@ def fine_tuning(
     *,
     random_weights: bool = False,
     watched: Sequence[int] = (),
+    rung: Rung = EVERYTHING,
 ) -> Method:
-    """All weights of trunk and head learn; the knob is the learning rate.
+    """Trunk and head learn, or what `rung` lets move of them; the knob is the learning rate.
 
-    `watched` are numbers of training texts at which validation accuracy is followed.
+    Stages share the steps evenly, and each warms up anew. `watched` are numbers of training texts
+    at which validation accuracy is followed.
     """
     from ftlab.models import load_classifier, load_tokenizer, max_length
     from ftlab.training import fit, predict
@@ -162,6 +169,7 @@ def fine_tuning(
             base_model, task.label_names, random_weights=random_weights, seed=seed
         )
         length = max_length(model, schooling.max_length)
+        rung.prepare(model, seed)
 
         def features(texts: Sequence[str], labels: Sequence[int] | None = None) -> list[Any]:
             return encode(tokenizer, list(texts), labels, max_length=length)
@@ -178,25 +186,43 @@ def fine_tuning(
                 "metric": accuracy,
                 "eval_every": max(1, steps // schooling.looks),
             }
-        run = fit(
-            model,
-            features(rows.text, list(rows.label)),
-            pad_id=pad_id,
-            learning_rate=knob,
-            max_steps=steps,
-            batch_size=schooling.batch_size,
-            seed=seed,
-            progress=False,
-            **looks,
-        )
+        stages = rung.stages(model) if rung.stages else [None]
+        histories = []
+        for number, stage in enumerate(stages):
+            if stage is not None:
+                train_only(model, stage)
+            run = fit(
+                model,
+                features(rows.text, list(rows.label)),
+                pad_id=pad_id,
+                learning_rate=knob,
+                max_steps=max(1, steps // len(stages)),
+                batch_size=schooling.batch_size,
+                seed=seed + 1000 * number,  # each stage meets the texts in its own order
+                rate_factors=rung.rate_factors(model) if rung.rate_factors else None,
+                progress=False,
+                **looks,
+            )
+            histories.append(run.history)
+        history = _joined(histories)
         return Learned(
             lambda texts: predict(model, features(texts), pad_id).argmax(1),
-            run.seconds,
-            run.steps,
-            run.history if looks else None,
+            float(history["seconds"].iloc[-1]),
+            len(history),
+            history if looks else None,
+            model,
         )
 
     return Method(name, tries, learn)
+
+
+def _joined(histories: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    """One history of stages that followed one another."""
+    rest = [histories[0]]
+    for history in histories[1:]:
+        last = rest[-1].iloc[-1]
+        rest.append(history.assign(**{name: history[name] + last[name] for name in COUNTED}))
+    return pd.concat(rest, ignore_index=True)
 
 
 def _regression(strength: float) -> Any:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import math
-import re
 import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
+
+from ftlab.models.layers import layer_of
 
 if TYPE_CHECKING:
     import torch
@@ -19,17 +20,11 @@ def weight_change(
 ) -> dict[str, float]:
     """||after - before|| / ||before|| of the embeddings, of each block and of what follows them.
 
-    Both are the `state_dict()` of a trunk, that is without a head. A name with a number in it
-    ("layers.2.mlp...") belongs to that block.
+    Both are the `state_dict()` of a trunk, that is without a head.
     """
     squares: dict[str, tuple[float, float]] = {}
-    layer = "embeddings"
-    for name, old in before.items():
-        number = re.search(r"\.(\d+)\.", f".{name}")
-        if number:
-            layer = f"block {int(number[1]) + 1}"
-        elif layer != "embeddings":
-            layer = "last norm"
+    for name, layer in layer_of(before).items():
+        old = before[name]
         old_weights, new_weights = old.float().cpu(), after[name].float().cpu()
         moved, size = squares.get(layer, (0.0, 0.0))
         moved += float((new_weights - old_weights).square().sum())

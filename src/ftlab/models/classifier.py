@@ -69,6 +69,7 @@ class Classifier(nn.Module):
         hidden = self.trunk(
             input_ids=input_ids, attention_mask=attention_mask, **self._trunk_arguments
         ).last_hidden_state.float()
+        hidden = hidden[:, -input_ids.shape[1] :]  # a soft prompt before the text is left out
         mask = attention_mask.unsqueeze(-1)
         return (hidden * mask).sum(1) / mask.sum(1)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,6 +32,7 @@ class Settings:
     seed: int
     precision: str
     device: str
+    rate_factors: Mapping[str, float] | None = None
 
     def check(self) -> None:
         """LabError names the first setting that is out of its range."""
@@ -47,6 +48,10 @@ class Settings:
         self._require("schedule", self.schedule in SCHEDULES, f"one of {', '.join(SCHEDULES)}")
         self._require("weight_decay", 0 <= self.weight_decay < math.inf, "0 or more")
         self._require("clip", self.clip is None or self.clip > 0, "above 0, or None")
+        factors = (self.rate_factors or {}).values()
+        self._require(
+            "rate_factors", all(0 < f < math.inf for f in factors), "numbers above 0 by layer"
+        )
         self._require("seed", _whole(self.seed, 0), "a whole number, 0 or more")
 
     def _require(self, name: str, holds: bool, allowed: str) -> None:

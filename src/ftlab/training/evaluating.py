@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 import numpy as np
@@ -13,6 +14,7 @@ from ftlab.errors import LabError
 from ftlab.training.hardware import autocast
 
 BATCH_SIZE = 64
+Replay = Callable[[list[int]], AbstractContextManager[None]]
 
 
 def predict(
@@ -38,13 +40,21 @@ def predict(
 
 
 def evaluate(
-    model: Any, features: Sequence[Feature], pad_id: int, batch_size: int, precision: str
+    model: Any,
+    features: Sequence[Feature],
+    pad_id: int,
+    batch_size: int,
+    precision: str,
+    replay: Replay = lambda chosen: nullcontext(),
 ) -> tuple[float, np.ndarray | None]:
-    """The mean loss, over texts or over labelled tokens, and a classifier's logits."""
+    """The mean loss, over texts or over labelled tokens, and a classifier's logits.
+
+    `replay(indices)` is entered for the forward pass of these features.
+    """
     by_token = isinstance(features[0]["labels"], list)
     total = 0.0
     logits: list[tuple[list[int], np.ndarray]] = []
-    for chosen, output in _outputs(model, features, pad_id, batch_size, precision):
+    for chosen, output in _outputs(model, features, pad_id, batch_size, precision, replay):
         total += output.loss.item() * sum(weight(features[i]) for i in chosen)
         if not by_token:
             logits.append((chosen, output.logits.float().cpu().numpy()))
@@ -71,7 +81,12 @@ def model_loss(model: Any, batch: dict[str, torch.Tensor]) -> Any:
 
 
 def _outputs(
-    model: Any, features: Sequence[Feature], pad_id: int, batch_size: int, precision: str
+    model: Any,
+    features: Sequence[Feature],
+    pad_id: int,
+    batch_size: int,
+    precision: str,
+    replay: Replay = lambda chosen: nullcontext(),
 ) -> Iterator[tuple[list[int], Any]]:
     device = next(model.parameters()).device
     order = sorted(range(len(features)), key=lambda i: len(features[i]["input_ids"]))
@@ -82,6 +97,8 @@ def _outputs(
             for begin in range(0, len(order), batch_size):
                 chosen = order[begin : begin + batch_size]
                 batch = collate([features[i] for i in chosen], pad_id)
-                yield chosen, model_loss(model, {k: v.to(device) for k, v in batch.items()})
+                with replay(chosen):
+                    output = model_loss(model, {k: v.to(device) for k, v in batch.items()})
+                yield chosen, output
     finally:
         model.train(was_training)

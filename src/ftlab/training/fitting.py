@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import pandas as pd
 
 from ftlab.data.features import Feature
 from ftlab.errors import LabError
+from ftlab.models.layers import layer_of
 from ftlab.models.rng import private_rng
 from ftlab.training.checkpoints import Checkpoints, hash_features, hash_weights
 from ftlab.training.checks import Settings, check_features
@@ -56,6 +57,7 @@ def fit(
     patience: int | None = None,
     metric: Metric | None = None,
     seed: int = 0,
+    rate_factors: Mapping[str, float] | None = None,
     precision: str = "auto",
     device: str = "auto",
     checkpoint_dir: str | Path | None = None,
@@ -68,8 +70,10 @@ def fit(
     `accumulate` batches of `batch_size` examples of like length: such splitting changes the memory
     it takes, not the result. `max_steps` takes the place of `epochs`. The learning rate rises over
     the share `warmup` of the steps, then falls to 0 ("linear", "cosine") or stays ("constant").
+    `rate_factors` multiply it by layer ("embeddings", "block 1", ..., "last norm", "head").
     `weight_decay` acts on matrices, embeddings included, not on norms and biases. `clip` limits
-    the norm of the gradient.
+    the norm of the gradient. Where the layers below the first trainable one drop nothing out, they
+    are run once a text and not in every epoch (`ftlab.freezing`): equal up to rounding.
 
     `validation` is evaluated every `eval_every` steps or "epoch", and at the end. `patience`
     stops after that many evaluations without a better validation loss (or `metric`, a function of
@@ -100,6 +104,7 @@ def fit(
         seed=seed,
         precision=kind,
         device=where.type,
+        rate_factors=dict(rate_factors) if rate_factors else None,
     )
     settings.check()
     check_features("training", train, model)
@@ -109,6 +114,9 @@ def fit(
         raise LabError("fit: patience and metric need validation examples.")
     if metric is not None and isinstance(train[0]["labels"], list):
         raise LabError("fit: a metric needs a classifier; a language model has its loss alone.")
+    unknown = set(rate_factors or {}) - set(layer_of(dict(model.named_parameters())).values())
+    if unknown:
+        raise LabError(f"fit: rate_factors names {sorted(unknown)[0]!r}, no layer of the model.")
     if not any(p.requires_grad for p in model.parameters()):
         raise LabError("fit: every parameter of the model is frozen, so there is nothing to train.")
     if checkpoint_every < 1:
@@ -124,8 +132,8 @@ def fit(
             **asdict(settings),
         }
         checkpoints = Checkpoints(Path(checkpoint_dir), fingerprint)
-    reason = f"Computed {why_there}, {why_so}."
     run = Run(model.to(where), train, validation, pad_id, settings, metric, checkpoints)
+    reason = f"Computed {why_there}, {why_so}{run.shortcut}."
     if progress:
         print(f"fit: {len(train)} examples, {run.total} steps. {reason}")
     try:

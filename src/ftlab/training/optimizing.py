@@ -3,25 +3,36 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 
 import torch
 from torch import nn
 
+from ftlab.models.layers import layer_of
 from ftlab.training.checks import Settings
 
 
-def make_optimizer(model: nn.Module, weight_decay: float) -> torch.optim.AdamW:
+def make_optimizer(
+    model: nn.Module, weight_decay: float, rate_factors: Mapping[str, float] | None = None
+) -> torch.optim.AdamW:
     """AdamW on every parameter that requires a gradient.
 
-    Matrices (embeddings included) decay; norms and biases, which are vectors, do not.
+    Matrices (embeddings included) decay; norms and biases, which are vectors, do not. A group's
+    "factor" multiplies the learning rate: that of its layer in `rate_factors`, else 1.
     """
     trainable = _trainable(model)
+    layers = layer_of(dict(model.named_parameters()))
+    members: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in trainable.items():
+        factor = (rate_factors or {}).get(layers[name], 1.0)
+        decay = weight_decay if parameter.ndim >= 2 else 0.0
+        members.setdefault((factor, decay), []).append(parameter)
     groups = [
-        {"params": [p for p in trainable.values() if p.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in trainable.values() if p.ndim < 2], "weight_decay": 0.0},
+        {"params": parameters, "weight_decay": decay, "factor": factor}
+        for (factor, decay), parameters in members.items()
     ]
     fused = next(iter(trainable.values())).device.type in ("cpu", "cuda")
-    return torch.optim.AdamW([group for group in groups if group["params"]], fused=fused)
+    return torch.optim.AdamW(groups, fused=fused)
 
 
 def learning_rate_at(done: int, total: int, settings: Settings) -> float:

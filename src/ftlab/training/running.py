@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 
 from ftlab.data.features import Feature, bucketed_batches, collate
 from ftlab.errors import LabError
+from ftlab.freezing import MOST_BYTES, FrozenTrunk
 from ftlab.models.rng import reseed
 from ftlab.training.checkpoints import Checkpoints
 from ftlab.training.checks import Settings
@@ -65,15 +67,29 @@ class Run:
         self.total = settings.max_steps or settings.epochs * self.per_epoch
         self.moving = moving_tensors(model)
         self.trainable = [p for p in model.parameters() if p.requires_grad]
-        self.optimizer = make_optimizer(model, settings.weight_decay)
+        self.optimizer = make_optimizer(model, settings.weight_decay, settings.rate_factors)
         self.best_weights: dict[str, torch.Tensor] = {}
         self.order: tuple[int, list[list[int]]] = (-1, [])  # epoch, its batches
         self.state = RunState()
+        self.trunk = self._frozen_trunk()
+        self.kept: dict[str, list[torch.Tensor]] = {}
+        self.spent = 0.0  # seconds of running the frozen part: they belong to the first step
+
+    def _frozen_trunk(self) -> FrozenTrunk | None:
+        """The frozen part of the model, if running it once a text is enough, and saves work."""
+        trunk = FrozenTrunk(self.model)
+        seen = self.total * self.settings.batch_size * self.settings.accumulate
+        if not trunk.depth or seen < 2 * len(self.train):
+            return None
+        texts = [*self.train, *(self.validation or [])]
+        return trunk if trunk.bytes_for(texts) <= MOST_BYTES else None
 
     def go(self, checkpoint_every: int, progress: bool) -> None:
         """From the newest checkpoint, or from the start, to the end."""
         self._resume()
         state = self.state
+        if not state.finished:
+            self._remember()
         with progress_bar(self.total, len(state.history), progress) as advance:
             while not state.finished:
                 row = self._step(len(state.history))
@@ -87,6 +103,27 @@ class Run:
                     self._restore(self.best_weights)
                 if state.finished or step % checkpoint_every == 0:
                     self._save(step)
+
+    @property
+    def shortcut(self) -> str:
+        """What is said about a frozen part that is run only once; empty if there is none."""
+        if self.trunk is None:
+            return ""
+        return f"; the {self.trunk.depth} frozen blocks are run once a text"
+
+    def _remember(self) -> None:
+        if self.trunk is None:
+            return
+        began = time.perf_counter()
+        with autocast(self.device, self.settings.precision):
+            for name, features in (("train", self.train), ("validation", self.validation or [])):
+                self.kept[name] = self.trunk.remember(features, self.pad_id)
+        self.spent = time.perf_counter() - began
+
+    def _replay(self, name: str, chosen: list[int]) -> AbstractContextManager[None]:
+        if self.trunk is None:
+            return nullcontext()
+        return self.trunk.replay([self.kept[name][i] for i in chosen])
 
     def _step(self, done: int) -> dict[str, float]:
         """One update, and its row of the history."""
@@ -103,7 +140,7 @@ class Run:
         for part in (chosen[i : i + size] for i in range(0, len(chosen), size)):
             batch = collate([self.train[i] for i in part], self.pad_id)
             batch = {name: tensor.to(self.device) for name, tensor in batch.items()}
-            with autocast(self.device, settings.precision):
+            with autocast(self.device, settings.precision), self._replay("train", part):
                 loss = model_loss(self.model, batch).loss
             # The mean over the whole step, not the mean of the parts' means.
             loss = loss * (sum(self.weights[i] for i in part) / weights)
@@ -125,10 +162,10 @@ class Run:
         for what, value in (("loss", row["loss"]), ("gradient", row["gradient_norm"])):
             self._require_finite(what, value, row, kept=done)
         for group in self.optimizer.param_groups:
-            group["lr"] = row["learning_rate"]
+            group["lr"] = row["learning_rate"] * group["factor"]
         self.optimizer.step()
         self.optimizer.zero_grad()
-        row["seconds"] = last.get("seconds", 0.0) + time.perf_counter() - began
+        row["seconds"] = last.get("seconds", self.spent) + time.perf_counter() - began
         return row
 
     def _batches(self, epoch: int) -> list[list[int]]:
@@ -162,7 +199,12 @@ class Run:
         by_token = isinstance(self.validation[0]["labels"], list)
         size = self.settings.batch_size if by_token else BATCH_SIZE
         loss, logits = evaluate(
-            self.model, self.validation, self.pad_id, size, self.settings.precision
+            self.model,
+            self.validation,
+            self.pad_id,
+            size,
+            self.settings.precision,
+            lambda chosen: self._replay("validation", chosen),
         )
         step = int(row["step"])
         self._require_finite("validation loss", loss, row, kept=step)

@@ -1,0 +1,180 @@
+"""Which weights may move; and a frozen trunk that need not be run again."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import nn
+from torch.nn.utils.rnn import pad_sequence
+
+from ftlab.data.features import Feature, collate
+from ftlab.errors import LabError
+from ftlab.models.classifier import Classifier
+from ftlab.models.layers import EMBEDDINGS, HEAD, LAST_NORM, blocks, layer_of
+
+BATCH_SIZE = 64
+MOST_BYTES = 2**30  # of vectors kept; beyond that running the trunk again is the lesser evil
+
+
+def layers(model: nn.Module) -> dict[str, list[nn.Parameter]]:
+    """The parameters of each layer, from the embeddings up; a tied matrix stands where it is
+    first used."""
+    named = dict(model.named_parameters())
+    found: dict[str, list[nn.Parameter]] = {}
+    for name, layer in layer_of(named).items():
+        found.setdefault(layer, []).append(named[name])
+    return found
+
+
+def train_only(model: nn.Module, wanted: Collection[str]) -> None:
+    """Freeze every layer but `wanted`: names out of `layers(model)`, such as "block 4", "head".
+
+    Freezing is `requires_grad = False`: no gradient is computed, the optimizer of `fit()` leaves
+    the parameter out, weight decay included, and its bits stay as they are.
+    LabError for a name that the model does not have.
+    """
+    found = layers(model)
+    unknown = sorted(set(wanted) - set(found))
+    if unknown:
+        raise LabError(f"The model has no layer {unknown[0]!r}; it has {', '.join(found)}.")
+    for layer, parameters in found.items():
+        for parameter in parameters:
+            parameter.requires_grad_(layer in wanted)
+
+
+def train_vectors(model: nn.Module) -> None:
+    """Freeze every matrix but the head: norms and biases move (BitFit, Ben Zaken et al. 2022)."""
+    named = dict(model.named_parameters())
+    for name, layer in layer_of(named).items():
+        named[name].requires_grad_(named[name].ndim < 2 or layer == HEAD)
+
+
+def top(model: Any, count: int) -> list[str]:
+    """The layers to train for the last `count` blocks and all that follows them."""
+    total = _check(model, count)
+    return [*(f"block {i + 1}" for i in range(total - count, total)), *_after(model)]
+
+
+def bottom(model: Any, count: int) -> list[str]:
+    """The layers to train for the first `count` blocks, with the head."""
+    _check(model, count)
+    return [*(f"block {i + 1}" for i in range(count)), *(x for x in _after(model) if x == HEAD)]
+
+
+def _check(model: Any, count: int) -> int:
+    total = len(blocks(model))
+    if not 0 <= count <= total:
+        raise LabError(f"The model has {total} blocks, so it cannot train {count} of them.")
+    return total
+
+
+def _after(model: nn.Module) -> list[str]:
+    return [layer for layer in layers(model) if layer in (LAST_NORM, HEAD)]
+
+
+class FrozenTrunk:
+    """The frozen lower part of `model`, run once for each text and then replayed.
+
+    As long as embeddings and the first `depth` blocks are frozen and drop nothing out, what they
+    make of a text is the same in every epoch. `remember` keeps it, `replay` puts it in their
+    place. Where all below a classifier's head is frozen, one vector a text is kept.
+    """
+
+    def __init__(self, model: Any) -> None:
+        self.model = model
+        self.depth = frozen_depth(model)
+        self.pooled = (
+            isinstance(model, Classifier)
+            and self.depth == len(blocks(model))
+            and not any(p.requires_grad for p in model.trunk.parameters())
+        )
+        self.in_tuple = False  # some families' blocks give their output in a tuple
+
+    def bytes_for(self, features: Sequence[Feature]) -> int:
+        """Bytes that `remember(features)` would keep."""
+        vectors = sum(1 if self.pooled else len(f["input_ids"]) for f in features)
+        return 4 * vectors * self.model.config.hidden_size
+
+    @torch.no_grad()
+    def remember(self, features: Sequence[Feature], pad_id: int) -> list[torch.Tensor]:
+        """What the frozen part makes of each text: (length, width), or (width,) if pooled."""
+        kept: dict[int, torch.Tensor] = {}
+        order = sorted(range(len(features)), key=lambda i: len(features[i]["input_ids"]))
+        device = next(self.model.parameters()).device
+        was_training = self.model.training
+        self.model.eval()
+        try:
+            for begin in range(0, len(order), BATCH_SIZE):
+                chosen = order[begin : begin + BATCH_SIZE]
+                rows = [{"input_ids": features[i]["input_ids"]} for i in chosen]
+                batch = {k: v.to(device) for k, v in collate(rows, pad_id).items()}
+                hidden = self._run(batch)
+                for place, i in enumerate(chosen):
+                    length = len(features[i]["input_ids"])
+                    # A copy: a slice would keep the whole batch with its padding.
+                    kept[i] = (hidden[place] if self.pooled else hidden[place, :length]).clone()
+        finally:
+            self.model.train(was_training)
+        return [kept[i] for i in range(len(features))]
+
+    def _run(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+        if self.pooled:
+            return self.model.pool(**batch)
+        seen: list[torch.Tensor] = []
+
+        def stop(module: nn.Module, arguments: Any, output: Any) -> None:
+            self.in_tuple = isinstance(output, tuple)
+            seen.append(output[0] if self.in_tuple else output)
+            raise _Enough
+
+        handle = blocks(self.model)[self.depth - 1].register_forward_hook(stop)
+        try:
+            self.model(**batch)
+        except _Enough:
+            pass
+        finally:
+            handle.remove()
+        return seen[0]
+
+    @contextmanager
+    def replay(self, rows: Sequence[torch.Tensor]) -> Iterator[None]:
+        """Within it the model takes `rows`, remembered for the texts of a batch, from memory."""
+        if self.pooled:
+            hidden = torch.stack(list(rows))
+            replaced: list[tuple[Any, str]] = [(self.model, "pool")]
+            self.model.pool = lambda input_ids, attention_mask: hidden
+        else:
+            hidden = pad_sequence(list(rows), batch_first=True)
+            output = (hidden,) if self.in_tuple else hidden
+            replaced = [(block, "forward") for block in blocks(self.model)[: self.depth]]
+            for block, _ in replaced:
+                block.forward = lambda *arguments, **named: output
+        try:
+            yield
+        finally:
+            for owner, name in replaced:
+                delattr(owner, name)  # the class's own method shows again
+
+
+class _Enough(Exception):
+    """Raised to end a forward pass above which nothing is needed."""
+
+
+def frozen_depth(model: Any) -> int:
+    """How many blocks, counted from the embeddings, are frozen together with all below them.
+
+    0 as well if the model drops out anything on its way, as then no two passes are the same.
+    """
+    settings = model.config.to_dict()
+    drops = (v for k, v in settings.items() if "drop" in k and not k.startswith("classifier"))
+    if any(isinstance(rate, float) and rate > 0 for rate in drops):
+        return 0
+    depth = 0
+    for layer, parameters in layers(model).items():
+        if layer in (LAST_NORM, HEAD) or any(p.requires_grad for p in parameters):
+            break
+        depth += layer != EMBEDDINGS
+    return depth

@@ -1,0 +1,184 @@
+"""The ladder: ways to move more and more of a model, each with what it costs.
+
+Every rung is a `prepare(model, seed)` that decides what may move; the same `fit()` does the rest.
+What a rung costs is counted, not timed, wherever counting is possible.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import torch
+
+from ftlab import freezing, lora
+from ftlab.errors import LabError
+from ftlab.models import Classifier, bits_per_character, load_causal_lm, private_rng
+from ftlab.models.layers import HEAD, blocks
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+ADAM_STATES = 2  # numbers that AdamW keeps for each trained parameter
+VIRTUAL_TOKENS = 8
+Prepare = Callable[[Classifier, int], None]
+
+
+@dataclass(frozen=True)
+class Rung:
+    """One way to move part of a model.
+
+    `start` times the model's `starting_rate` is where the search for a learning rate begins: small
+    added parts want larger steps than the model's own weights. `stages` lists the layers to train
+    one stage after the other; `rate_factors` are those of `fit()`.
+    """
+
+    name: str
+    prepare: Prepare
+    start: float = 1.0
+    stages: Callable[[Classifier], list[list[str]]] | None = None
+    rate_factors: Callable[[Classifier], dict[str, float]] | None = None
+
+
+def _everything(model: Classifier, seed: int) -> None:
+    model.requires_grad_(True)
+
+
+EVERYTHING = Rung("full", _everything)
+
+
+def ladder(depth: int, ranks: Sequence[int] = (1, 4, 16)) -> list[Rung]:
+    """All rungs for a model of `depth` blocks, from the fewest moving parts to all of them."""
+    some = range(1, depth)
+    return [
+        Rung("head", _only(lambda model: [HEAD]), 5.0),
+        Rung("soft prompt", _virtual_tokens("PromptTuningConfig"), 5.0),
+        Rung("prefix", _virtual_tokens("PrefixTuningConfig"), 5.0),
+        Rung("IA3", _ia3, 5.0),
+        Rung("norms and biases", lambda model, seed: freezing.train_vectors(model), 5.0),
+        *(Rung(f"LoRA {rank}", _lora(rank), 2.0) for rank in ranks),
+        Rung("embeddings", _only(lambda model: ["embeddings", HEAD])),
+        *(Rung(f"top {k}", _only(partial(freezing.top, count=k))) for k in some),
+        *(Rung(f"bottom {k}", _only(partial(freezing.bottom, count=k))) for k in some),
+        Rung("gradual unfreezing", _everything, stages=unfreezing_stages),
+        Rung("rates by depth", _everything, rate_factors=rates_by_depth),
+        EVERYTHING,
+    ]
+
+
+def unfreezing_stages(model: Classifier) -> list[list[str]]:
+    """Gradual unfreezing (Howard & Ruder 2018): the head, then one block more from the top in
+    each stage, at last all layers."""
+    count = len(blocks(model))
+    return [*(freezing.top(model, k) for k in range(count + 1)), list(freezing.layers(model))]
+
+
+def rates_by_depth(model: Classifier, factor: float = 0.7) -> dict[str, float]:
+    """Discriminative rates (Howard & Ruder 2018): each layer `factor` times that above it."""
+    names = [name for name in freezing.layers(model) if name != "last norm"]
+    return {name: factor ** (len(names) - 1 - i) for i, name in enumerate(names)}
+
+
+def _only(wanted: Callable[[Classifier], list[str]]) -> Prepare:
+    return lambda model, seed: freezing.train_only(model, wanted(model))
+
+
+def _lora(rank: int) -> Prepare:
+    # alpha = 2 rank keeps the size of the change the same for every rank.
+    return lambda model, seed: lora.add_lora(model, rank, alpha=2.0 * rank, seed=seed) and None
+
+
+def _ia3(model: Classifier, seed: int) -> None:
+    """IA3 (Liu et al. 2022): learned factors on keys, values and inner activations."""
+    from peft import IA3Config, inject_adapter_in_model
+
+    with private_rng(seed), _unless_unknown("IA3", model):
+        inject_adapter_in_model(IA3Config(), model)
+    model.head.requires_grad_(True)
+
+
+def _virtual_tokens(config_name: str) -> Prepare:
+    """A soft prompt (Lester et al. 2021) or a prefix (Li & Liang 2021) before every text."""
+
+    def prepare(model: Classifier, seed: int) -> None:
+        import peft
+
+        config = getattr(peft, config_name)(
+            task_type="FEATURE_EXTRACTION", num_virtual_tokens=VIRTUAL_TOKENS
+        )
+        with private_rng(seed), _unless_unknown(config_name, model):
+            model.trunk = peft.get_peft_model(model.trunk, config)  # type: ignore[assignment]
+
+    return prepare
+
+
+@contextmanager
+def _unless_unknown(what: str, model: Classifier) -> Iterator[None]:
+    try:
+        yield
+    except ValueError as error:  # what `peft` raises for a family that it has no table for
+        raise LabError(f"peft has no {what} for a {model.config.model_type} model.") from error
+
+
+def costs(model: Classifier, batch: dict[str, torch.Tensor]) -> dict[str, float]:
+    """What training one step of the prepared `model` on `batch` takes, counted.
+
+    `trainable` parameters and their `share` of all; `optimizer_bytes` of AdamW; `stored_bytes`,
+    what one task more needs on disk (fp32); `memory_bytes`: weights, gradients, optimizer and all
+    that the forward pass keeps for the backward pass, each storage once.
+    """
+    parameters = list(model.parameters())
+    trainable = sum(p.numel() for p in parameters if p.requires_grad)
+    total = sum(p.numel() for p in parameters)
+    own = {p.untyped_storage().data_ptr() for p in parameters}
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    # Recorded while the graph still holds them, so that no address is used twice.
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = model.train()(**batch).loss
+    model.eval()
+    del loss
+    weights = sum(p.numel() * p.element_size() for p in parameters)
+    moving = 4 * trainable
+    return {
+        "trainable": trainable,
+        "share": trainable / total,
+        "optimizer_bytes": ADAM_STATES * moving,
+        "stored_bytes": moving,
+        "memory_bytes": weights + moving * (1 + ADAM_STATES) + sum(kept.values()),
+    }
+
+
+def as_language_model(base_model: str, classifier: Classifier) -> PreTrainedModel:
+    """The language model whose network the classifier's trunk is: what does it still know?
+
+    Shares its weights with the classifier. LabError for a trunk that stands behind a soft prompt:
+    it answers for one task only.
+    """
+    model = load_causal_lm(base_model)
+    prefix = model.base_model_prefix
+    if not isinstance(classifier.trunk, type(getattr(model, prefix))):
+        raise LabError("This trunk is wrapped, so it cannot be put back under a language head.")
+    setattr(model, prefix, classifier.trunk)
+    model.tie_weights()
+    return model.eval()
+
+
+def forgotten(
+    before: PreTrainedModel,
+    after: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    texts: Sequence[str],
+) -> float:
+    """How many bits per character more `after` needs for `texts` than `before` did."""
+    bits: list[float] = [bits_per_character(m, tokenizer, texts) for m in (before, after)]
+    return bits[1] - bits[0]

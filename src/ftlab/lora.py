@@ -1,0 +1,195 @@
+"""LoRA: beside a frozen matrix, two thin ones that learn what it should become.
+
+Hu et al. 2021, "LoRA: Low-Rank Adaptation of Large Language Models". Written out, so that it can
+be read in a notebook; `peft` does the same for every model there is.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import nn
+
+from ftlab.errors import LabError
+from ftlab.models.layers import blocks
+from ftlab.models.rng import private_rng
+
+ADAPTER, ABOUT = "adapter.safetensors", "adapter.json"
+ALL_LINEAR = "all-linear"
+
+
+class LoRALinear(nn.Module):
+    """A frozen linear layer plus a trainable product of rank `rank`: W x + alpha / rank * B A x.
+
+    A is (rank, inputs) and starts random, B is (outputs, rank) and starts at zero: at first
+    nothing changes. `base` is an `nn.Linear`, or the transposed one of the GPT-2 family.
+    """
+
+    def __init__(self, base: Any, rank: int, alpha: float) -> None:
+        super().__init__()
+        self.base: Any = base.requires_grad_(False)
+        self.transposed = not isinstance(base, nn.Linear)
+        weight = base.weight.T if self.transposed else base.weight
+        outputs, inputs = weight.shape
+        self.A = nn.Parameter(torch.empty(rank, inputs))
+        self.B = nn.Parameter(torch.zeros(outputs, rank))
+        nn.init.kaiming_uniform_(self.A, a=math.sqrt(5))
+        self.scale = alpha / rank
+        self.before: torch.Tensor | None = None  # the weight while a change is merged into it
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.base(x)
+        return y if self.before is not None else y + self.scale * (x @ self.A.T @ self.B.T)
+
+    def change(self) -> torch.Tensor:
+        """What is added to the weight, in its own shape."""
+        product = self.scale * self.B @ self.A
+        return product.T if self.transposed else product
+
+    @torch.no_grad()
+    def merge(self) -> None:
+        """Add the change into the weight; the old one is kept, so that it can come back."""
+        if self.before is None:
+            self.before = self.base.weight.clone()
+            self.base.weight += self.change()
+
+    @torch.no_grad()
+    def unmerge(self) -> None:
+        """Put the old weight back, bit for bit."""
+        if self.before is not None:
+            self.base.weight.copy_(self.before)
+            self.before = None
+
+
+def add_lora(
+    model: Any,
+    rank: int = 8,
+    alpha: float = 16.0,
+    targets: str | Sequence[str] = ALL_LINEAR,
+    seed: int = 0,
+) -> Any:
+    """Put LoRA beside linear layers of the model's blocks, in place, and freeze all else but the
+    head. Returns the model.
+
+    `targets` are last names of layers ("q_proj"), or "all-linear". `seed` draws the matrices A.
+    LabError for a rank below 1, for targets that no block has, and for a model that has LoRA.
+    """
+    if rank < 1:
+        raise LabError(f"LoRA needs a rank of at least 1, not {rank}.")
+    if any(isinstance(module, LoRALinear) for module in model.modules()):
+        raise LabError("This model has LoRA already: merge or remove it first.")
+    linear = {name: module for name, module in blocks(model).named_modules() if _is_linear(module)}
+    wanted = sorted({name.split(".")[-1] for name in linear}) if targets == ALL_LINEAR else targets
+    chosen = [name for name in linear if name.split(".")[-1] in wanted]
+    missing = set(wanted) - {name.split(".")[-1] for name in linear}
+    if missing:
+        has = ", ".join(sorted({name.split(".")[-1] for name in linear}))
+        raise LabError(f"No block has a linear layer {sorted(missing)[0]!r}; there are {has}.")
+    for name, parameter in model.named_parameters():
+        parameter.requires_grad_(name.startswith("head."))
+    with private_rng(seed):
+        for name in chosen:
+            parent, _, last = name.rpartition(".")
+            layer = LoRALinear(linear[name], rank, alpha).to(linear[name].weight.device)
+            setattr(blocks(model).get_submodule(parent), last, layer)
+    return model
+
+
+def lora_layers(model: nn.Module) -> dict[str, LoRALinear]:
+    """Every LoRA layer by its name in the model."""
+    return {name: m for name, m in model.named_modules() if isinstance(m, LoRALinear)}
+
+
+def merge(model: nn.Module) -> None:
+    """Add every change into its weight: the same outputs at the speed of the bare model."""
+    for layer in lora_layers(model).values():
+        layer.merge()
+
+
+def unmerge(model: nn.Module) -> None:
+    """Take the changes out of the weights again, bit for bit."""
+    for layer in lora_layers(model).values():
+        layer.unmerge()
+
+
+def remove_lora(model: Any) -> Any:
+    """The model without LoRA; what was merged stays in its weights. Returns the model."""
+    for name, layer in lora_layers(model).items():
+        parent, _, last = name.rpartition(".")
+        setattr(model.get_submodule(parent), last, layer.base)
+    return model
+
+
+def adapter(model: nn.Module) -> dict[str, torch.Tensor]:
+    """All that training moved: A and B of every layer, and the head."""
+    return {name: p.detach() for name, p in model.named_parameters() if p.requires_grad}
+
+
+def save_adapter(model: nn.Module, folder: str | Path) -> None:
+    """Write the adapter as safetensors, with the name of the base it belongs to (a digest)."""
+    folder = Path(folder)
+    layers = lora_layers(model)
+    if not layers:
+        raise LabError("This model has no LoRA, so there is no adapter to save.")
+    if any(layer.before is not None for layer in layers.values()):
+        raise LabError("The adapter is merged into the weights: unmerge it before saving.")
+    first = next(iter(layers.values()))
+    about = {
+        "rank": first.A.shape[0],
+        "alpha": first.scale * first.A.shape[0],
+        "targets": sorted({name.split(".")[-1] for name in layers}),
+        "base": base_digest(model),
+    }
+    folder.mkdir(parents=True, exist_ok=True)
+    save_file({k: v.contiguous() for k, v in adapter(model).items()}, folder / ADAPTER)
+    (folder / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+
+
+def load_adapter(model: Any, folder: str | Path) -> Any:
+    """Put a saved adapter on its base, or in the place of the one it has. Returns the model.
+
+    LabError if it was trained on another base: its changes would mean nothing there.
+    """
+    folder = Path(folder)
+    try:
+        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
+        tensors = load_file(folder / ADAPTER)
+        rank, alpha, base = about["rank"], about["alpha"], about["base"]
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise LabError(f"The adapter in {folder} cannot be read: {error}.") from error
+    unmerge(model)
+    if base_digest(model) != base:
+        raise LabError(
+            f"The adapter in {folder} was trained on another base model: load that one first."
+        )
+    remove_lora(model)
+    add_lora(model, rank, alpha, about["targets"])
+    unexpected = model.load_state_dict(tensors, strict=False).unexpected_keys
+    if unexpected:
+        raise LabError(f"The adapter in {folder} has {unexpected[0]}, the model has not.")
+    return model
+
+
+def base_digest(model: nn.Module) -> str:
+    """A digest of the weights that stay as they are: all but LoRA and the head."""
+    digest = hashlib.sha256()
+    for name, tensor in model.state_dict().items():
+        plain = name.replace(".base.", ".")
+        if not plain.endswith((".A", ".B")) and not plain.startswith("head."):
+            digest.update(f"{plain} {tuple(tensor.shape)}".encode())
+            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
+    return digest.hexdigest()
+
+
+def _is_linear(module: nn.Module) -> bool:
+    from transformers.pytorch_utils import Conv1D
+
+    return isinstance(module, nn.Linear | Conv1D)

@@ -1,0 +1,160 @@
+"""The ladder: every rung moves what it says and nothing else, and its costs are the true ones."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from conftest import FAMILIES, refused
+
+from ftlab import freezing, methods
+from ftlab.data import collate, encode, load_task
+from ftlab.ladder import Rung, as_language_model, costs, forgotten, ladder
+from ftlab.models import load_causal_lm, load_classifier, load_tokenizer
+from ftlab.training import fit
+
+ModelDir = Callable[[str], Path]
+TEXTS = [
+    f"Order {i}: the lamp number {i * 7} {'is late' if i % 2 else 'is fine'}" for i in range(8)
+]
+LABELS = [i % 2 for i in range(8)]
+RUNGS = {rung.name: rung for rung in ladder(2, ranks=(1, 4))}
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # peft's remarks about versions
+
+
+def prepared(folder: Path, rung: Rung) -> Any:
+    model = load_classifier(str(folder), ["fine", "late"])
+    rung.prepare(model, 0)
+    return model
+
+
+def rows(folder: Path) -> list[Any]:
+    return encode(load_tokenizer(str(folder)), TEXTS, LABELS, max_length=32)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+@pytest.mark.parametrize("name", RUNGS)
+def test_a_rung_moves_what_it_says_and_nothing_else(
+    name: str, family: str, tiny_model_dir: ModelDir
+) -> None:
+    folder, rung = tiny_model_dir(family), RUNGS[name]
+    if family == "distilbert" and name in ("IA3", "prefix", "soft prompt"):
+        refused(lambda: prepared(folder, rung), "peft has no", "distilbert")
+        return
+    model = prepared(folder, rung)
+    wanted = {name for name, p in model.named_parameters() if p.requires_grad}
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    factors = rung.rate_factors(model) if rung.rate_factors else None
+    fit(
+        model,
+        rows(folder),
+        pad_id=0,
+        learning_rate=1e-2,
+        epochs=2,
+        batch_size=4,
+        rate_factors=factors,
+        progress=False,
+    )
+    moved = {n for n, p in model.named_parameters() if not torch.equal(p, before[n])}
+    assert moved <= wanted
+    assert any(n.startswith("head.") for n in moved)
+    assert len(moved) > 0.4 * len(wanted)  # an encoder's pooler has no part in this
+
+
+def test_rungs_of_the_ladder_go_up(tiny_model_dir: ModelDir) -> None:
+    folder = tiny_model_dir("llama")
+    counted = {
+        name: costs(prepared(folder, r), collate(rows(folder), 0)) for name, r in RUNGS.items()
+    }
+    size = {name: cost["trainable"] for name, cost in counted.items()}
+    assert size["head"] == 2 * 32 + 2
+    assert (
+        size["head"] < size["IA3"] < size["LoRA 1"] < size["LoRA 4"] < size["top 1"] < size["full"]
+    )
+    assert counted["full"]["share"] == 1.0
+    memory = {name: cost["memory_bytes"] for name, cost in counted.items()}
+    assert memory["head"] < memory["top 1"] < memory["bottom 1"] < memory["full"]
+    for cost in counted.values():
+        assert cost["optimizer_bytes"] == 2 * cost["stored_bytes"] == 8 * cost["trainable"]
+
+
+def test_memory_counts_what_is_kept_for_the_backward_pass() -> None:
+    class One(torch.nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.layer = torch.nn.Linear(8, 4, bias=False)
+
+        def forward(self, x: torch.Tensor) -> Any:
+            import types
+
+            return types.SimpleNamespace(loss=self.layer(x).sum())
+
+    # Weights, gradients and two states of AdamW, and the input, which the gradient needs.
+    assert costs(One(), {"x": torch.randn(16, 8)})["memory_bytes"] == 4 * (4 * 32 + 16 * 8)  # type: ignore[arg-type]
+
+
+def test_gradual_unfreezing_trains_exactly_the_layers_of_its_stage(
+    tiny_model_dir: ModelDir,
+) -> None:
+    folder, rung = tiny_model_dir("llama"), RUNGS["gradual unfreezing"]
+    model = prepared(folder, rung)
+    assert rung.stages is not None
+    stages = rung.stages(model)
+    assert stages[0] == ["last norm", "head"]
+    assert stages[1] == ["block 2", "last norm", "head"]
+    assert stages[-1] == ["embeddings", "block 1", "block 2", "last norm", "head"]
+    for stage in stages:
+        freezing.train_only(model, stage)
+        before = {n: p.detach().clone() for n, p in model.named_parameters()}
+        fit(model, rows(folder), pad_id=0, learning_rate=1e-2, epochs=1, progress=False)
+        layers = freezing.layer_of(before)
+        moved = {layers[n] for n, p in model.named_parameters() if not torch.equal(p, before[n])}
+        assert moved == set(stage)
+
+
+def test_rates_fall_towards_the_embeddings(tiny_model_dir: ModelDir) -> None:
+    rung = RUNGS["rates by depth"]
+    assert rung.rate_factors is not None
+    factors = rung.rate_factors(prepared(tiny_model_dir("llama"), rung))
+    assert factors["head"] == 1.0
+    assert 1.0 > factors["block 2"] > factors["block 1"] > factors["embeddings"] > 0.2
+
+
+@pytest.mark.parametrize("name", ["full", "head", "LoRA 4"])
+def test_what_a_classifier_forgot(name: str, tiny_model_dir: ModelDir) -> None:
+    folder = tiny_model_dir("llama")
+    base, tokenizer = load_causal_lm(str(folder)), load_tokenizer(str(folder))
+    model = prepared(folder, RUNGS[name])
+    untouched = as_language_model(str(folder), model)
+    assert abs(forgotten(base, untouched, tokenizer, TEXTS)) < 1e-5
+    fit(model, rows(folder), pad_id=0, learning_rate=2e-2, epochs=5, progress=False)
+    change = abs(forgotten(base, as_language_model(str(folder), model), tokenizer, TEXTS))
+    assert change < 1e-5 if name == "head" else change > 1e-3
+
+
+def test_a_soft_prompt_is_for_one_task(tiny_model_dir: ModelDir) -> None:
+    folder = tiny_model_dir("llama")
+    model = prepared(folder, RUNGS["soft prompt"])
+    refused(lambda: as_language_model(str(folder), model), "wrapped")
+
+
+def test_stages_share_the_steps_and_make_one_history(tiny_model_dir: ModelDir) -> None:
+    folder = str(tiny_model_dir("llama"))
+    task = load_task("reviews")
+    schooling = methods.Schooling(passes=1, least_steps=9, most_steps=9, max_length=16, looks=2)
+    some = task.train.sample(20, random_state=0)
+    rung = RUNGS["gradual unfreezing"]
+    method = methods.fine_tuning(
+        "gradual", folder, task, (1e-3,), schooling, rung=rung, watched=[len(some)]
+    )
+    learned = method.learn(some, 1e-3, 0)
+    assert learned.steps == 8  # four stages of two steps
+    assert learned.history is not None
+    assert list(learned.history["step"]) == list(range(1, 9))
+    assert learned.history["seconds"].is_monotonic_increasing
+    assert learned.seconds == learned.history["seconds"].iloc[-1]
+    assert all(p.requires_grad for p in learned.model.parameters())
