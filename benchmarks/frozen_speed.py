@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import statistics
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -31,10 +32,8 @@ def train(options: argparse.Namespace, blocks: int, remembered: bool, seed: int)
     freezing.train_only(model, wanted)
     texts, labels = task.train["text"].tolist(), task.train["label"].tolist()
     features = encode(tokenizer, texts, labels, options.max_length)
-    as_usual = patch.object(Run, "_frozen_trunk", lambda self: None)
-    if not remembered:
-        as_usual.start()
-    try:
+    often = patch.object(Run, "_frozen_trunk", lambda self: None)
+    with nullcontext() if remembered else often:
         run = fit(
             model,
             features,
@@ -44,9 +43,6 @@ def train(options: argparse.Namespace, blocks: int, remembered: bool, seed: int)
             seed=seed,
             progress=False,
         )
-    finally:
-        if not remembered:
-            as_usual.stop()
     return model, run
 
 

@@ -35,6 +35,13 @@ SENTENCES = [
 ]
 
 
+# Texts of two labels, and which is which: enough for a tiny classifier to learn from.
+ORDERS = [
+    f"Order {i}: the lamp number {i * 7} {'is late' if i % 2 else 'is fine'}" for i in range(24)
+]
+LATE = [i % 2 for i in range(24)]
+
+
 @pytest.fixture(scope="session")
 def tiny_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Byte-level BPE with 320 tokens: <pad> 0, <eos> 1."""

@@ -9,20 +9,16 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from conftest import FAMILIES, refused
+from conftest import FAMILIES, LATE, ORDERS, refused
 
 from ftlab import freezing
 from ftlab.data import encode
-from ftlab.models import load_causal_lm, load_classifier, load_tokenizer
+from ftlab.models import Classifier, load_causal_lm, load_classifier, load_tokenizer
 from ftlab.models.layers import blocks
 from ftlab.training import fit
 from ftlab.training.running import Run
 
 ModelDir = Callable[[str], Path]
-TEXTS = [
-    f"Order {i}: the lamp number {i * 7} {'is late' if i % 2 else 'is fine'}" for i in range(24)
-]
-LABELS = [i % 2 for i in range(24)]
 
 
 def without_dropout(folder: str) -> Any:
@@ -42,7 +38,7 @@ def bits(model: Any) -> dict[str, torch.Tensor]:
 
 def train(model: Any, folder: str, **more: Any) -> Any:
     tokenizer = load_tokenizer(folder)
-    features = encode(tokenizer, TEXTS, LABELS, max_length=32)
+    features = encode(tokenizer, ORDERS, LATE, max_length=32)
     return fit(
         model,
         features[:16],
@@ -150,7 +146,7 @@ def test_a_language_model_is_replayed_too(
 ) -> None:
     folder = str(tiny_model_dir("llama"))
     tokenizer = load_tokenizer(folder)
-    rows = [{**f, "labels": f["input_ids"]} for f in encode(tokenizer, TEXTS, max_length=32)]
+    rows = [{**f, "labels": f["input_ids"]} for f in encode(tokenizer, ORDERS, max_length=32)]
     losses = []
     for remembered in (True, False):
         if not remembered:
@@ -191,3 +187,19 @@ def test_learning_rates_by_depth_reach_the_optimizer(tiny_model_dir: ModelDir) -
     model = without_dropout(folder)
     refused(lambda: train(model, folder, rate_factors={"block 7": 0.1}), "rate_factors", "block 7")
     refused(lambda: train(model, folder, rate_factors={"head": 0.0}), "rate_factors", "above 0")
+
+
+def test_a_model_without_a_list_of_blocks_is_trained_as_ever() -> None:
+    from transformers import AlbertConfig, AlbertModel
+
+    config = AlbertConfig(
+        vocab_size=50, hidden_size=16, embedding_size=8, intermediate_size=16,
+        num_hidden_layers=3, num_attention_heads=2, hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+    )  # fmt: skip
+    model = Classifier(AlbertModel(config), ["a", "b"])
+    rows = [{"input_ids": [2 + i, 3, 4], "labels": i % 2} for i in range(8)]
+    freezing.train_only(model, ["head"])
+    run = fit(model, rows, pad_id=0, learning_rate=1e-2, epochs=2, progress=False)
+    assert "run once" not in run.reason
+    refused(lambda: freezing.top(model, 1), "no list of blocks")

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import FAMILIES, refused
+from conftest import FAMILIES, LATE, ORDERS, refused
 
 from ftlab import freezing, methods
 from ftlab.data import collate, encode, load_task
@@ -17,10 +17,7 @@ from ftlab.models import load_causal_lm, load_classifier, load_tokenizer
 from ftlab.training import fit
 
 ModelDir = Callable[[str], Path]
-TEXTS = [
-    f"Order {i}: the lamp number {i * 7} {'is late' if i % 2 else 'is fine'}" for i in range(8)
-]
-LABELS = [i % 2 for i in range(8)]
+TEXTS, LABELS = ORDERS[:8], LATE[:8]
 RUNGS = {rung.name: rung for rung in ladder(2, ranks=(1, 4))}
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # peft's remarks about versions

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import FAMILIES, refused
+from conftest import FAMILIES, LATE, ORDERS, refused
 
 from ftlab import lora
 from ftlab.data import collate, encode
@@ -19,10 +19,7 @@ from ftlab.models.layers import blocks
 from ftlab.training import fit
 
 ModelDir = Callable[[str], Path]
-TEXTS = [
-    f"Order {i}: the lamp number {i * 7} {'is late' if i % 2 else 'is fine'}" for i in range(8)
-]
-LABELS = [i % 2 for i in range(8)]
+TEXTS, LABELS = ORDERS[:8], LATE[:8]
 
 
 def classifier(folder: Path) -> Any:

@@ -10,10 +10,11 @@ import torch
 from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 
-from ftlab.data.features import Feature, collate
+from ftlab.data.features import Feature, batches_by_length, collate
 from ftlab.errors import LabError
 from ftlab.models.classifier import Classifier
-from ftlab.models.layers import EMBEDDINGS, HEAD, LAST_NORM, blocks, layer_of
+from ftlab.models.layers import EMBEDDINGS, HEAD, LAST_NORM, blocks, find_blocks, layer_of
+from ftlab.models.modes import evaluation_mode
 
 BATCH_SIZE = 64
 MOST_BYTES = 2**30  # of vectors kept; beyond that running the trunk again is the lesser evil
@@ -88,6 +89,7 @@ class FrozenTrunk:
         self.depth = frozen_depth(model)
         self.pooled = (
             isinstance(model, Classifier)
+            and self.depth > 0
             and self.depth == len(blocks(model))
             and not any(p.requires_grad for p in model.trunk.parameters())
         )
@@ -102,22 +104,16 @@ class FrozenTrunk:
     def remember(self, features: Sequence[Feature], pad_id: int) -> list[torch.Tensor]:
         """What the frozen part makes of each text: (length, width), or (width,) if pooled."""
         kept: dict[int, torch.Tensor] = {}
-        order = sorted(range(len(features)), key=lambda i: len(features[i]["input_ids"]))
+        lengths = [len(feature["input_ids"]) for feature in features]
         device = next(self.model.parameters()).device
-        was_training = self.model.training
-        self.model.eval()
-        try:
-            for begin in range(0, len(order), BATCH_SIZE):
-                chosen = order[begin : begin + BATCH_SIZE]
+        with evaluation_mode(self.model):
+            for chosen in batches_by_length(lengths, BATCH_SIZE):
                 rows = [{"input_ids": features[i]["input_ids"]} for i in chosen]
                 batch = {k: v.to(device) for k, v in collate(rows, pad_id).items()}
                 hidden = self._run(batch)
-                for place, i in enumerate(chosen):
-                    length = len(features[i]["input_ids"])
+                for row, i in zip(hidden, chosen, strict=True):
                     # A copy: a slice would keep the whole batch with its padding.
-                    kept[i] = (hidden[place] if self.pooled else hidden[place, :length]).clone()
-        finally:
-            self.model.train(was_training)
+                    kept[i] = (row if self.pooled else row[: lengths[i]]).clone()
         return [kept[i] for i in range(len(features))]
 
     def _run(self, batch: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -166,8 +162,11 @@ class _Enough(Exception):
 def frozen_depth(model: Any) -> int:
     """How many blocks, counted from the embeddings, are frozen together with all below them.
 
-    0 as well if the model drops out anything on its way, as then no two passes are the same.
+    0 as well if the model drops out anything on its way, as then no two passes are the same, and
+    if it has no blocks that could be told apart (some families share one among all layers).
     """
+    if find_blocks(model) is None:
+        return 0
     settings = model.config.to_dict()
     drops = (v for k, v in settings.items() if "drop" in k and not k.startswith("classifier"))
     if any(isinstance(rate, float) and rate > 0 for rate in drops):

@@ -87,8 +87,11 @@ def _only(wanted: Callable[[Classifier], list[str]]) -> Prepare:
 
 
 def _lora(rank: int) -> Prepare:
-    # alpha = 2 rank keeps the size of the change the same for every rank.
-    return lambda model, seed: lora.add_lora(model, rank, alpha=2.0 * rank, seed=seed) and None
+    def prepare(model: Classifier, seed: int) -> None:
+        # alpha = 2 rank keeps the size of the change the same for every rank.
+        lora.add_lora(model, rank, alpha=2.0 * rank, seed=seed)
+
+    return prepare
 
 
 def _ia3(model: Classifier, seed: int) -> None:

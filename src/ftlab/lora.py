@@ -87,16 +87,16 @@ def add_lora(
     if any(isinstance(module, LoRALinear) for module in model.modules()):
         raise LabError("This model has LoRA already: merge or remove it first.")
     linear = {name: module for name, module in blocks(model).named_modules() if _is_linear(module)}
-    wanted = sorted({name.split(".")[-1] for name in linear}) if targets == ALL_LINEAR else targets
-    chosen = [name for name in linear if name.split(".")[-1] in wanted]
-    missing = set(wanted) - {name.split(".")[-1] for name in linear}
+    kinds = {name: name.split(".")[-1] for name in linear}
+    wanted = set(kinds.values()) if targets == ALL_LINEAR else set(targets)
+    missing = sorted(wanted - set(kinds.values()))
     if missing:
-        has = ", ".join(sorted({name.split(".")[-1] for name in linear}))
-        raise LabError(f"No block has a linear layer {sorted(missing)[0]!r}; there are {has}.")
+        has = ", ".join(sorted(set(kinds.values())))
+        raise LabError(f"No block has a linear layer {missing[0]!r}; there are {has}.")
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name.startswith("head."))
     with private_rng(seed):
-        for name in chosen:
+        for name in (name for name, kind in kinds.items() if kind in wanted):
             parent, _, last = name.rpartition(".")
             layer = LoRALinear(linear[name], rank, alpha).to(linear[name].weight.device)
             setattr(blocks(model).get_submodule(parent), last, layer)

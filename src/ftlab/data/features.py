@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -91,6 +91,13 @@ def collate(features: Sequence[Feature], pad_id: int) -> dict[str, torch.Tensor]
             padded(labels, IGNORED) if isinstance(labels[0], list) else torch.tensor(labels)
         )
     return batch
+
+
+def batches_by_length(lengths: Sequence[int], batch_size: int) -> Iterator[list[int]]:
+    """Indices of texts from the shortest to the longest, so that batches hold little padding."""
+    order = sorted(range(len(lengths)), key=lengths.__getitem__)
+    for begin in range(0, len(order), batch_size):
+        yield order[begin : begin + batch_size]
 
 
 def bucketed_batches(

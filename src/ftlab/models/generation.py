@@ -7,9 +7,10 @@ from typing import Any
 
 import torch
 
-from ftlab.data.features import encode_pairs
+from ftlab.data.features import batches_by_length, encode_pairs
 from ftlab.errors import LabError
 from ftlab.models.loading import max_length, quiet
+from ftlab.models.modes import evaluation_mode
 from ftlab.models.rng import private_rng
 
 
@@ -61,19 +62,17 @@ def generate(
         eos_token_id=_end_tokens(model, tokenizer),
         pad_token_id=tokenizer.pad_token_id,
     )
-    order = sorted(range(len(rows)), key=lambda i: len(rows[i]))
     answers = [""] * len(rows)
-    was_training = model.training
-    model.eval()
-    try:
-        with quiet(), private_rng(seed, model.device), torch.inference_mode():
-            for begin in range(0, len(order), batch_size):
-                chosen = order[begin : begin + batch_size]
-                new = _continue(model, tokenizer, [rows[i] for i in chosen], config, stop)
-                for i, tokens in zip(chosen, new, strict=True):
-                    answers[i] = _as_text(tokenizer, tokens, config.eos_token_id, stop)
-    finally:
-        model.train(was_training)
+    with (
+        evaluation_mode(model),
+        quiet(),
+        private_rng(seed, model.device),
+        torch.inference_mode(),
+    ):
+        for chosen in batches_by_length([len(row) for row in rows], batch_size):
+            new = _continue(model, tokenizer, [rows[i] for i in chosen], config, stop)
+            for i, tokens in zip(chosen, new, strict=True):
+                answers[i] = _as_text(tokenizer, tokens, config.eos_token_id, stop)
     return answers
 
 

@@ -33,13 +33,17 @@ def layer_of(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
-def blocks(model: Any) -> nn.ModuleList:
-    """The blocks of a model of any family, from the one above the embeddings to the last.
-
-    LabError if there is no list of as many modules as the configuration names.
-    """
+def find_blocks(model: Any) -> nn.ModuleList | None:
+    """The blocks of a model, from the one above the embeddings to the last: the list of as many
+    modules as the configuration names. None if there is no such list."""
     count = getattr(model.config, "num_hidden_layers", None)
-    for module in model.modules():
-        if isinstance(module, nn.ModuleList) and len(module) == count:
-            return module
-    raise LabError(f"{type(model).__name__} has no list of {count} blocks to freeze or cache.")
+    lists = (module for module in model.modules() if isinstance(module, nn.ModuleList))
+    return next((found for found in lists if len(found) == count), None)
+
+
+def blocks(model: Any) -> nn.ModuleList:
+    """As `find_blocks`, but LabError if the model has none."""
+    found = find_blocks(model)
+    if found is None:
+        raise LabError(f"{type(model).__name__} has no list of blocks to freeze or adapt.")
+    return found

@@ -13,6 +13,7 @@ from ftlab.data.features import IGNORED, Feature, collate, encode_pairs
 from ftlab.errors import LabError
 from ftlab.models.generation import start_token
 from ftlab.models.loading import max_length
+from ftlab.models.modes import evaluation_mode
 
 WINDOW = 1024  # tokens of a long text that are read at once
 BATCH_LOGITS = 2**24  # logits of a batch, at most: 64 MB in fp32
@@ -68,24 +69,19 @@ def bits_per_character(model: Any, tokenizer: Any, texts: Sequence[str]) -> floa
 def _logprobs(model: Any, rows: list[Feature], pad_id: int) -> np.ndarray:
     """The sum of ln p over the labelled tokens of each row (none of them its first)."""
     sums = np.zeros(len(rows))
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode():
-            for chosen in _batches(rows, model.config.vocab_size):
-                batch = collate([rows[i] for i in chosen], pad_id)
-                labels = batch.pop("labels")
-                # Only these last positions are turned into logits, the dearest part of the model.
-                keep = labels.shape[1] - min(_first_scored(rows[i]) for i in chosen) + 1
-                inputs = {name: tensor.to(model.device) for name, tensor in batch.items()}
-                output = model(**inputs, logits_to_keep=keep, use_cache=False)
-                logits = output.logits[:, -keep:-1].float()
-                wanted = labels[:, 1:][:, -(keep - 1) :].to(model.device)
-                chosen_logits = logits.gather(-1, wanted.clamp(min=0).unsqueeze(-1)).squeeze(-1)
-                logprobs = (chosen_logits - logits.logsumexp(-1)) * (wanted != IGNORED)
-                sums[chosen] = logprobs.double().sum(1).cpu().numpy()
-    finally:
-        model.train(was_training)
+    with evaluation_mode(model), torch.inference_mode():
+        for chosen in _batches(rows, model.config.vocab_size):
+            batch = collate([rows[i] for i in chosen], pad_id)
+            labels = batch.pop("labels")
+            # Only these last positions are turned into logits, the dearest part of the model.
+            keep = labels.shape[1] - min(_first_scored(rows[i]) for i in chosen) + 1
+            inputs = {name: tensor.to(model.device) for name, tensor in batch.items()}
+            output = model(**inputs, logits_to_keep=keep, use_cache=False)
+            logits = output.logits[:, -keep:-1].float()
+            wanted = labels[:, 1:][:, -(keep - 1) :].to(model.device)
+            chosen_logits = logits.gather(-1, wanted.clamp(min=0).unsqueeze(-1)).squeeze(-1)
+            logprobs = (chosen_logits - logits.logsumexp(-1)) * (wanted != IGNORED)
+            sums[chosen] = logprobs.double().sum(1).cpu().numpy()
     return sums
 
 

@@ -15,9 +15,9 @@ class Recipe:
 
     The learning rate warms up, stays, and falls to zero over the last `decay` share of the
     steps. Training begins with copying random token strings: without it no amount of notes
-    taught this small network to read. `copy_levels` are (pieces, shortest, longest): short
-    strings of few different tokens first, which takes a tenth of the steps that long ones take.
-    A level ends once its loss is below `copy_until`, or after `copy_steps`.
+    taught this small network to read. `copy_levels` are (pieces, shortest, longest): how many
+    different tokens the strings are drawn from, and how long they are. A level ends once its loss
+    is below `copy_until`, or after `copy_steps`.
     """
 
     layers: int = 4

@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from ftlab.data.features import IGNORED, Feature, collate
+from ftlab.data.features import IGNORED, Feature, batches_by_length, collate
 from ftlab.errors import LabError
+from ftlab.models.modes import evaluation_mode
 from ftlab.training.hardware import autocast
 
 BATCH_SIZE = 64
@@ -45,7 +46,7 @@ def evaluate(
     pad_id: int,
     batch_size: int,
     precision: str,
-    replay: Replay = lambda chosen: nullcontext(),
+    replay: Replay,
 ) -> tuple[float, np.ndarray | None]:
     """The mean loss, over texts or over labelled tokens, and a classifier's logits.
 
@@ -89,16 +90,10 @@ def _outputs(
     replay: Replay = lambda chosen: nullcontext(),
 ) -> Iterator[tuple[list[int], Any]]:
     device = next(model.parameters()).device
-    order = sorted(range(len(features)), key=lambda i: len(features[i]["input_ids"]))
-    was_training = model.training
-    model.eval()
-    try:
-        with torch.inference_mode(), autocast(device, precision):
-            for begin in range(0, len(order), batch_size):
-                chosen = order[begin : begin + batch_size]
-                batch = collate([features[i] for i in chosen], pad_id)
-                with replay(chosen):
-                    output = model_loss(model, {k: v.to(device) for k, v in batch.items()})
-                yield chosen, output
-    finally:
-        model.train(was_training)
+    lengths = [len(feature["input_ids"]) for feature in features]
+    with evaluation_mode(model), torch.inference_mode(), autocast(device, precision):
+        for chosen in batches_by_length(lengths, batch_size):
+            batch = collate([features[i] for i in chosen], pad_id)
+            with replay(chosen):
+                output = model_loss(model, {k: v.to(device) for k, v in batch.items()})
+            yield chosen, output
