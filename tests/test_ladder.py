@@ -57,9 +57,9 @@ def test_a_rung_moves_what_it_says_and_nothing_else(
         progress=False,
     )
     moved = {n for n, p in model.named_parameters() if not torch.equal(p, before[n])}
-    assert moved <= wanted
+    # An encoder's pooler has no part in this.
+    assert moved == {n for n in wanted if "pooler" not in n}
     assert any(n.startswith("head.") for n in moved)
-    assert len(moved) > 0.4 * len(wanted)  # an encoder's pooler has no part in this
 
 
 def test_rungs_of_the_ladder_go_up(tiny_model_dir: ModelDir) -> None:
@@ -74,7 +74,7 @@ def test_rungs_of_the_ladder_go_up(tiny_model_dir: ModelDir) -> None:
     )
     assert counted["full"]["share"] == 1.0
     memory = {name: cost["memory_bytes"] for name, cost in counted.items()}
-    assert memory["head"] < memory["top 1"] < memory["bottom 1"] < memory["full"]
+    assert memory["head"] < memory["top 1"] < memory["block 1"] < memory["full"]
     for cost in counted.values():
         assert cost["optimizer_bytes"] == 2 * cost["stored_bytes"] == 8 * cost["trainable"]
 

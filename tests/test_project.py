@@ -34,6 +34,7 @@ ORDER = [
     "pretraining",
     "methods",
     "experiments",
+    "climb",
     "sidebyside",
     "lesson",
     "checkup",

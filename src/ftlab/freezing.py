@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import nn
 from torch.nn.utils.rnn import pad_sequence
+from transformers import PreTrainedModel
 
 from ftlab.data.features import Feature, batches_by_length, collate
 from ftlab.errors import LabError
@@ -162,10 +163,12 @@ class _Enough(Exception):
 def frozen_depth(model: Any) -> int:
     """How many blocks, counted from the embeddings, are frozen together with all below them.
 
-    0 as well if the model drops out anything on its way, as then no two passes are the same, and
-    if it has no blocks that could be told apart (some families share one among all layers).
+    0 as well if the model drops out anything on its way, as then no two passes are the same, if a
+    trainable prompt stands before its trunk, and if it has no blocks that could be told apart (some
+    families share one among all layers).
     """
-    if find_blocks(model) is None:
+    wrapped = isinstance(model, Classifier) and not isinstance(model.trunk, PreTrainedModel)
+    if wrapped or find_blocks(model) is None:
         return 0
     settings = model.config.to_dict()
     drops = (v for k, v in settings.items() if "drop" in k and not k.startswith("classifier"))

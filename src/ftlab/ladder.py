@@ -33,40 +33,75 @@ class Rung:
 
     `start` times the model's `starting_rate` is where the search for a learning rate begins: small
     added parts want larger steps than the model's own weights. `stages` lists the layers to train
-    one stage after the other; `rate_factors` are those of `fit()`.
+    one stage after the other; `rate_factors` and `warmup` are those of `fit()`.
     """
 
     name: str
     prepare: Prepare
-    start: float = 1.0
+    start: float = 2.0
     stages: Callable[[Classifier], list[list[str]]] | None = None
     rate_factors: Callable[[Classifier], dict[str, float]] | None = None
+    warmup: float | None = None
 
 
 def _everything(model: Classifier, seed: int) -> None:
     model.requires_grad_(True)
 
 
-EVERYTHING = Rung("full", _everything)
-
-
 def ladder(depth: int, ranks: Sequence[int] = (1, 4, 16)) -> list[Rung]:
     """All rungs for a model of `depth` blocks, from the fewest moving parts to all of them."""
-    some = range(1, depth)
+    return [HEAD_ALONE, *added(ranks), *parts(depth), *schedules(), EVERYTHING]
+
+
+def added(ranks: Sequence[int] = (1, 4, 16)) -> list[Rung]:
+    """Rungs that put small trainable parts into a frozen network."""
     return [
-        Rung("head", _only(lambda model: [HEAD]), 5.0),
-        Rung("soft prompt", _virtual_tokens("PromptTuningConfig"), 5.0),
-        Rung("prefix", _virtual_tokens("PrefixTuningConfig"), 5.0),
-        Rung("IA3", _ia3, 5.0),
-        Rung("norms and biases", lambda model, seed: freezing.train_vectors(model), 5.0),
-        *(Rung(f"LoRA {rank}", _lora(rank), 2.0) for rank in ranks),
+        Rung("soft prompt", _virtual_tokens("PromptTuningConfig"), 15.0),
+        Rung("prefix", _virtual_tokens("PrefixTuningConfig"), 15.0),
+        Rung("IA3", _ia3, 15.0),
+        Rung("norms and biases", lambda model, seed: freezing.train_vectors(model), 15.0),
+        *(with_lora(rank) for rank in ranks),
+    ]
+
+
+def parts(depth: int) -> list[Rung]:
+    """Rungs that train some layers as they are: embeddings, each block, the top and bottom k.
+
+    Of a model with more than six blocks those at the quarters stand for all.
+    """
+    every = range(1, depth + 1)
+    chosen = every if depth <= 6 else sorted({1, *(round(depth * i / 4) for i in range(1, 5))})
+    return [
         Rung("embeddings", _only(lambda model: ["embeddings", HEAD])),
-        *(Rung(f"top {k}", _only(partial(freezing.top, count=k))) for k in some),
-        *(Rung(f"bottom {k}", _only(partial(freezing.bottom, count=k))) for k in some),
+        *(Rung(f"block {k}", _only(partial(_single, number=k))) for k in chosen),
+        *(Rung(f"top {k}", _only(partial(freezing.top, count=k))) for k in chosen),
+        *(Rung(f"bottom {k}", _only(partial(freezing.bottom, count=k))) for k in chosen if k > 1),
+    ]
+
+
+def schedules() -> list[Rung]:
+    """Rungs that move everything in the end, but not all at once or not at one pace."""
+    return [
         Rung("gradual unfreezing", _everything, stages=unfreezing_stages),
         Rung("rates by depth", _everything, rate_factors=rates_by_depth),
-        EVERYTHING,
+        Rung("no warm-up", _everything, warmup=0.0),
     ]
+
+
+def with_lora(
+    rank: int, alpha: float | None = None, targets: str | Sequence[str] = lora.ALL_LINEAR
+) -> Rung:
+    """LoRA of `rank`; alpha is twice the rank unless given, so that the size of a change does not
+    depend on the rank."""
+    strength = 2.0 * rank if alpha is None else alpha
+
+    def prepare(model: Classifier, seed: int) -> None:
+        lora.add_lora(model, rank, strength, targets, seed)
+
+    name = f"LoRA {rank}" + ("" if alpha is None else f", alpha {alpha:g}")
+    if targets != lora.ALL_LINEAR:
+        name += f" on {targets if isinstance(targets, str) else ' '.join(targets)}"
+    return Rung(name, prepare, 4.0)
 
 
 def unfreezing_stages(model: Classifier) -> list[list[str]]:
@@ -86,12 +121,8 @@ def _only(wanted: Callable[[Classifier], list[str]]) -> Prepare:
     return lambda model, seed: freezing.train_only(model, wanted(model))
 
 
-def _lora(rank: int) -> Prepare:
-    def prepare(model: Classifier, seed: int) -> None:
-        # alpha = 2 rank keeps the size of the change the same for every rank.
-        lora.add_lora(model, rank, alpha=2.0 * rank, seed=seed)
-
-    return prepare
+def _single(model: Classifier, number: int) -> list[str]:
+    return [f"block {number}", HEAD]
 
 
 def _ia3(model: Classifier, seed: int) -> None:
@@ -116,6 +147,10 @@ def _virtual_tokens(config_name: str) -> Prepare:
             model.trunk = peft.get_peft_model(model.trunk, config)  # type: ignore[assignment]
 
     return prepare
+
+
+HEAD_ALONE = Rung("head", _only(lambda model: [HEAD]), 5.0)
+EVERYTHING = Rung("full", _everything)
 
 
 @contextmanager

@@ -186,6 +186,8 @@ def fine_tuning(
                 "metric": accuracy,
                 "eval_every": max(1, steps // schooling.looks),
             }
+        if rung.warmup is not None:
+            looks["warmup"] = rung.warmup
         stages = rung.stages(model) if rung.stages else [None]
         histories = []
         for number, stage in enumerate(stages):
@@ -209,7 +211,7 @@ def fine_tuning(
             lambda texts: predict(model, features(texts), pad_id).argmax(1),
             float(history["seconds"].iloc[-1]),
             len(history),
-            history if looks else None,
+            history if len(rows) in watched else None,
             model,
         )
 

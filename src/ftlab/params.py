@@ -129,6 +129,17 @@ CONTRACT = {
     )
 }
 
+LADDER_DEFAULTS: dict[str, Value] = {
+    "profile": "quick",
+    "seed": 0,
+    "seeds": 0,
+    "base_model": "lab",
+    "task_data": "town",
+    "text_column": "",
+    "label_column": "",
+    "task_labels": 0,
+}
+
 # The parameters of each notebook with their defaults, in the order of its parameters cell.
 NOTEBOOKS: dict[str, dict[str, Value]] = {
     "00_start_here": {"profile": "quick", "seed": 0, "base_model": "lab"},
@@ -142,6 +153,14 @@ NOTEBOOKS: dict[str, dict[str, Value]] = {
         "label_column": "",
         "task_labels": 0,
     },
+    "02_layer_freezing": LADDER_DEFAULTS,
+    "03_lora": LADDER_DEFAULTS,
+}
+
+# What a parameter means where it allows more than in other notebooks.
+HELP_IN = {
+    (notebook, "task_data"): '"town" (three tasks), "tickets", a file, a folder or a Hub dataset'
+    for notebook in ("02_layer_freezing", "03_lora")
 }
 
 
@@ -163,7 +182,8 @@ def parameters_source(notebook: str) -> str:
     lines = []
     for name, default in _defaults(notebook).items():
         text = f'"{default}"' if isinstance(default, str) else repr(default)
-        lines.append(f"{name} = {text}  # {CONTRACT[name].help}")
+        help_text = HELP_IN.get((notebook, name), CONTRACT[name].help)
+        lines.append(f"{name} = {text}  # {help_text}")
     return "\n".join(lines)
 
 
@@ -254,7 +274,7 @@ def _plain_names(namespace: Mapping[str, Any]) -> Iterator[str]:
 
 def _check_sources(values: Mapping[str, Any]) -> Path:
     """The base model's folder; ParameterError if it, or the data, cannot be had or used."""
-    from ftlab.data import load_task
+    from ftlab.data import load_tasks
     from ftlab.models import model_folder
 
     try:
@@ -262,7 +282,7 @@ def _check_sources(values: Mapping[str, Any]) -> Path:
         folder = model_folder(values["base_model"])
         if "task_data" in values:
             name = "task_data"
-            load_task(
+            load_tasks(
                 values["task_data"],
                 text_column=values.get("text_column", ""),
                 label_column=values.get("label_column", ""),

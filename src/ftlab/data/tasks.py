@@ -16,8 +16,11 @@ from ftlab.data.wording import quoted
 from ftlab.errors import LabError
 from ftlab.hub import is_hub_name
 from ftlab.paths import data_dir
+from ftlab.world.corrections import DISTANCES, SORTS, corrections
 
 SHIPPED_TASKS = ("tickets", "reviews")
+TOWN = "town"  # the name for all tasks that the town makes, which differ in their distance
+TOWN_SIZES = (512, 200, 600)  # texts to learn from, for choices, for the test
 FILE_SUFFIXES = (*TABLE_SUFFIXES, ".txt", ".parquet", ".xlsx", ".xls", ".zip", ".gz")
 
 
@@ -66,12 +69,28 @@ class Task:
         return self.train.loc[sorted(chosen)].reset_index(drop=True)
 
 
+def load_tasks(
+    task_data: str, *, text_column: str = "", label_column: str = "", labels: int = 0, seed: int = 0
+) -> dict[str, Task]:
+    """Tasks by name: the three of the town (near, far, dialect) for "town", else the one that
+    `load_task` reads."""
+    names = DISTANCES if task_data == TOWN else (task_data,)
+    tasks = [
+        load_task(
+            name, text_column=text_column, label_column=label_column, labels=labels, seed=seed
+        )
+        for name in names
+    ]
+    return {task.name: task for task in tasks}
+
+
 def load_task(
     task_data: str, *, text_column: str = "", label_column: str = "", labels: int = 0, seed: int = 0
 ) -> Task:
     """Read, check, clean and split labelled texts.
 
-    `task_data` is the name of a shipped task ("tickets", "reviews"), a .csv, .tsv, .jsonl or .json
+    `task_data` is the name of a shipped task ("tickets", "reviews"), one that the town makes ("near",
+    "far", "dialect": see `ftlab.world.corrections`), a .csv, .tsv, .jsonl or .json
     file, a folder with train.* and test.* (and validation.*, if there), or a Hub dataset
     ("org/name", "org/name:configuration"). Rows are assigned by the data's own splits (files, or a
     column "split"); otherwise train, validation and test get 7:1:2, stratified. Without validation
@@ -83,6 +102,8 @@ def load_task(
     """
     if labels < 0 or labels == 1:
         raise LabError(f"labels must be 0 (all) or at least 2, not {labels}.")
+    if task_data in DISTANCES:
+        return _from_town(task_data, seed)
     notes: list[str] = []
     name, source, tables = _open(str(task_data), notes)
     text, label = find_columns(tables["train"], text_column, label_column, notes)
@@ -109,6 +130,15 @@ def load_task(
     return Task(
         name, source, label_names, parts["train"], parts["validation"], notes, parts["test"]
     )
+
+
+def _from_town(distance: str, seed: int) -> Task:
+    names = list(SORTS)
+    train, validation, test = (
+        pd.DataFrame({"text": [t for t, _ in rows], "label": [names.index(s) for _, s in rows]})
+        for rows in corrections(distance, TOWN_SIZES, seed)
+    )
+    return Task(distance, "made by the town's clerk", names, train, validation, [], test)
 
 
 def _labelled_sides(sides: dict[str, Rows], notes: list[str]) -> dict[str, Rows]:

@@ -23,10 +23,10 @@ def layer_of(names: Iterable[str]) -> dict[str, str]:
     layer = EMBEDDINGS
     for name in names:
         number = re.search(r"\.(\d+)\.", f".{name}")
-        if number:
-            layer = f"block {int(number[1]) + 1}"
-        elif re.search(r"(^|\.)(head|lm_head)\.", name):
+        if re.search(r"(^|\.)(head|lm_head)\.", name):
             layer = HEAD
+        elif number:
+            layer = f"block {int(number[1]) + 1}"
         elif layer != EMBEDDINGS:
             layer = LAST_NORM
         found[name] = layer
