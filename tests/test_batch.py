@@ -10,7 +10,6 @@ import nbformat
 import pytest
 
 from ftlab.batch import main
-from ftlab.notebooks import TABLE_BEGIN, TABLE_END
 from ftlab.records import read_record
 
 TITLE = "# Tiny\n\n**Question:** why?\n\n**Before this:** nothing\n\n**Minutes:** not measured yet"
@@ -37,7 +36,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.delenv("FTLAB_RESULTS", raising=False)
     (tmp_path / "data").mkdir()
     (tmp_path / "notebooks").mkdir()
-    (tmp_path / "README.md").write_text(f"top\n{TABLE_BEGIN}\nold\n{TABLE_END}\nbottom\n")
+    (tmp_path / "README.md").write_text(f"top\n{BEGIN}\nold\n{END}\nbottom\n")
     write_notebook(tmp_path, "01_good", RECORD.format(name="01_good"))
     write_notebook(tmp_path, "02_bad", "raise ValueError('the reason\\nand more')")
     write_notebook(tmp_path, "03_good", RECORD.format(name="03_good"))

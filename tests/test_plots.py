@@ -73,3 +73,29 @@ def test_a_shown_figure_is_a_picture_with_its_caption_as_text(
     assert picture.data.startswith(b"\x89PNG")
     assert picture.alt == "What it shows."
     assert "What it shows." in caption.data
+
+
+def test_a_pareto_front_holds_what_nothing_cheaper_beats() -> None:
+    def at(value: float) -> Estimate:
+        return Estimate(value, value - 0.1, value + 0.1, 3)
+
+    points = {"cheap": (10.0, at(0.3)), "worse": (20.0, at(0.2)), "dear": (100.0, at(0.6))}
+    figure = plots.pareto(points, x="cost", y="gain", title="t", levels={"chance": 0.1})
+    axes = axes_of(figure)
+    assert {text.get_text() for text in axes.texts} == {*points, "chance"}
+    bold = {text.get_text() for text in axes.texts if text.get_fontweight() == "bold"}
+    assert bold == {"cheap", "dear"}
+    steps = next(line for line in axes.lines if line.get_drawstyle() == "steps-post")
+    assert list(steps.get_xdata()) == [10.0, 100.0]
+    figure.canvas.draw()
+    heights = [t.get_window_extent().y0 for t in axes.texts if t.get_text() in points]
+    assert min(abs(a - b) for a in heights for b in heights if a != b) > 10  # none overlap
+
+
+def test_a_heat_map_shows_every_number_and_leaves_gaps_empty() -> None:
+    figure = plots.heat(
+        {"near": {"head": 0.3, "full": 0.71}, "far": {"head": 0.29}}, x="task", y="part", title="t"
+    )
+    axes = axes_of(figure)
+    assert sorted(text.get_text() for text in axes.texts) == ["0.29", "0.30", "0.71"]
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["head", "full"]

@@ -43,6 +43,7 @@ ORDER = [
     "environment",
     "params",
     "notebooks",
+    "reference",
     "plots",
     "batch",
 ]

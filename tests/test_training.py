@@ -32,8 +32,9 @@ from ftlab.models import (
     load_classifier,
     load_tokenizer,
     sequence_logprob,
+    storing,
 )
-from ftlab.training import Fit, checkpoints, choose_device, choose_precision, fit, predict, progress
+from ftlab.training import Fit, choose_device, choose_precision, fit, predict, progress
 from ftlab.training.checkpoints import hash_weights
 from ftlab.training.running import Run
 
@@ -406,16 +407,16 @@ def test_a_full_disk_leaves_the_last_checkpoint(
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    save_file, saved = checkpoints.save_file, []
+    save_file, saved = storing.save_file, []
 
-    def full(tensors: Any, path: Path) -> None:
+    def full(tensors: Any, path: Path, **more: Any) -> None:
         saved.append(path)
         if len(saved) == 3:
             path.write_bytes(b"half")
             raise failure
-        save_file(tensors, path)
+        save_file(tensors, path, **more)
 
-    monkeypatch.setattr(checkpoints, "save_file", full)
+    monkeypatch.setattr(storing, "save_file", full)
     settings: dict[str, Any] = {"checkpoint_dir": tmp_path, "checkpoint_every": 1}
     refused(
         lambda: quick_fit(classifier(), **settings),

@@ -17,6 +17,18 @@ from ftlab.records import Record, new_run_id, read_record
 from ftlab.trials import Claim
 
 
+JUDGED = {
+    "id": "PRE-09",
+    "statement": "s",
+    "metric": "m",
+    "estimate": 0.1,
+    "ci_low": 0.05,
+    "ci_high": 0.15,
+    "seeds": 3,
+    "verdict": "supported",
+}
+
+
 @pytest.fixture
 def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Record:
     monkeypatch.setenv("FTLAB_RESULTS", str(tmp_path / "results"))
@@ -92,16 +104,7 @@ def test_a_run_from_declaration_to_the_written_record(
     assert written["metrics"] == [
         {"name": "accuracy", "value": 0.5, "method": "lora", "seed": 1, "n": [4]}
     ]
-    assert written["claims"][0] == {
-        "id": "PRE-09",
-        "statement": "s",
-        "metric": "m",
-        "estimate": 0.1,
-        "ci_low": 0.05,
-        "ci_high": 0.15,
-        "seeds": 3,
-        "verdict": "supported",
-    }
+    assert written["claims"][0] == JUDGED
     assert [row["verdict"] for row in written["claims"]] == ["supported", "refuted"]
     assert str(record.path.parents[2]) not in capsys.readouterr().out  # no machine's folders
 
@@ -188,6 +191,9 @@ def test_results_that_cannot_be_a_folder_are_refused(
         ({"seed": "0"}, "'seed' is a str"),
         ({"metrics": [{"name": "accuracy"}]}, "no value"),
         ({"claims": [{"id": "X"}]}, "lacks"),
+        ({"claims": [{**JUDGED, "estimate": "0.1"}]}, "claim PRE-09 has no number"),
+        ({"claims": [{**JUDGED, "ci_low": float("nan")}]}, "claim PRE-09 has no number"),
+        ({"claims": [{**JUDGED, "verdict": "proved"}]}, "verdict 'proved'"),
     ],
 )
 def test_broken_records_are_refused(record: Record, change: dict[str, Any], reason: str) -> None:

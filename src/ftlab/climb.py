@@ -237,7 +237,7 @@ def ladder_frame(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
     return table
 
 
-NOTHING = "–"
+NOTHING = "-"
 
 
 def _number(value: float, digits: int = 0) -> str:

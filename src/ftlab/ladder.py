@@ -75,7 +75,11 @@ def parts(depth: int) -> list[Rung]:
         Rung("embeddings", _only(lambda model: ["embeddings", HEAD])),
         *(Rung(f"block {k}", _only(partial(_single, number=k))) for k in chosen),
         *(Rung(f"top {k}", _only(partial(freezing.top, count=k))) for k in chosen),
-        *(Rung(f"bottom {k}", _only(partial(freezing.bottom, count=k))) for k in chosen if k > 1),
+        *(
+            Rung(f"bottom {k}", _only(partial(freezing.bottom, count=k)))
+            for k in chosen
+            if 1 < k < depth
+        ),
     ]
 
 
@@ -91,8 +95,8 @@ def schedules() -> list[Rung]:
 def with_lora(
     rank: int, alpha: float | None = None, targets: str | Sequence[str] = lora.ALL_LINEAR
 ) -> Rung:
-    """LoRA of `rank`; alpha is twice the rank unless given, so that the size of a change does not
-    depend on the rank."""
+    """LoRA of `rank`; alpha is twice the rank unless given, so that the scale of B A is the same
+    for every rank."""
     strength = 2.0 * rank if alpha is None else alpha
 
     def prepare(model: Classifier, seed: int) -> None:

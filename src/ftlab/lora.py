@@ -6,7 +6,6 @@ be read in a notebook; `peft` does the same for every model there is.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import math
 from collections.abc import Sequence
@@ -14,15 +13,15 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors import SafetensorError, safe_open
 from torch import nn
 
 from ftlab.errors import LabError
 from ftlab.models.layers import blocks
 from ftlab.models.rng import private_rng
+from ftlab.models.storing import digest, save_tensors
 
-ADAPTER, ABOUT = "adapter.safetensors", "adapter.json"
+ADAPTER, ABOUT = "adapter.safetensors", "about"  # a file, and an entry in its header
 ALL_LINEAR = "all-linear"
 
 
@@ -134,8 +133,12 @@ def adapter(model: nn.Module) -> dict[str, torch.Tensor]:
 
 
 def save_adapter(model: nn.Module, folder: str | Path) -> None:
-    """Write the adapter as safetensors, with the name of the base it belongs to (a digest)."""
-    folder = Path(folder)
+    """Write the adapter to `folder`: one safetensors file, with rank, alpha, targets and the name
+    of the base it belongs to (a digest) in its header.
+
+    LabError if the disk does not take it; an earlier adapter there is intact then.
+    """
+    file = Path(folder) / ADAPTER
     layers = lora_layers(model)
     if not layers:
         raise LabError("This model has no LoRA, so there is no adapter to save.")
@@ -148,45 +151,55 @@ def save_adapter(model: nn.Module, folder: str | Path) -> None:
         "targets": sorted({name.split(".")[-1] for name in layers}),
         "base": base_digest(model),
     }
-    folder.mkdir(parents=True, exist_ok=True)
-    save_file({k: v.contiguous() for k, v in adapter(model).items()}, folder / ADAPTER)
-    (folder / ABOUT).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        save_tensors(file, adapter(model), {ABOUT: json.dumps(about)})
+    except (OSError, SafetensorError) as error:
+        kept = "; the earlier one there is intact" if file.is_file() else ""
+        raise LabError(f"The adapter could not be written to {folder} ({error}){kept}.") from error
 
 
 def load_adapter(model: Any, folder: str | Path) -> Any:
     """Put a saved adapter on its base, or in the place of the one it has. Returns the model.
 
-    LabError if it was trained on another base: its changes would mean nothing there.
+    LabError if it was trained on another base, as its changes would mean nothing there, or if it
+    does not fit, having been trained for other labels; the model is left without LoRA then.
     """
-    folder = Path(folder)
     try:
-        about = json.loads((folder / ABOUT).read_text(encoding="utf-8"))
-        tensors = load_file(folder / ADAPTER)
-        rank, alpha, base = about["rank"], about["alpha"], about["base"]
-    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        with safe_open(Path(folder) / ADAPTER, framework="pt") as file:
+            about = json.loads((file.metadata() or {})[ABOUT])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        rank, alpha, targets = int(about["rank"]), float(about["alpha"]), list(about["targets"])
+        base = about["base"]
+    except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
         raise LabError(f"The adapter in {folder} cannot be read: {error}.") from error
     unmerge(model)
     if base_digest(model) != base:
         raise LabError(
             f"The adapter in {folder} was trained on another base model: load that one first."
         )
-    remove_lora(model)
-    add_lora(model, rank, alpha, about["targets"])
-    unexpected = model.load_state_dict(tensors, strict=False).unexpected_keys
-    if unexpected:
-        raise LabError(f"The adapter in {folder} has {unexpected[0]}, the model has not.")
+    add_lora(remove_lora(model), rank, alpha, targets)
+    here = {name: tuple(tensor.shape) for name, tensor in adapter(model).items()}
+    there = {name: tuple(tensor.shape) for name, tensor in tensors.items()}
+    for name in {**here, **there}:
+        if here.get(name) != there.get(name):
+            remove_lora(model)
+            raise LabError(
+                f"The adapter in {folder} does not fit: {name} is {there.get(name, 'missing')} in "
+                f"it and {here.get(name, 'missing')} in the model."
+            )
+    model.load_state_dict(tensors, strict=False)
     return model
 
 
 def base_digest(model: nn.Module) -> str:
     """A digest of the weights that stay as they are: all but LoRA and the head."""
-    digest = hashlib.sha256()
-    for name, tensor in model.state_dict().items():
-        plain = name.replace(".base.", ".")
-        if not plain.endswith((".A", ".B")) and not plain.startswith("head."):
-            digest.update(f"{plain} {tuple(tensor.shape)}".encode())
-            digest.update(tensor.detach().cpu().contiguous().view(torch.uint8).numpy())
-    return digest.hexdigest()
+    plain = {name.replace(".base.", "."): tensor for name, tensor in model.state_dict().items()}
+    return digest(
+        (f"{name} {tuple(tensor.shape)} {tensor.dtype}", tensor)
+        for name, tensor in plain.items()
+        if not name.endswith((".A", ".B")) and not name.startswith("head.")
+    )
 
 
 def _is_linear(module: nn.Module) -> bool:

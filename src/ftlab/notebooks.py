@@ -24,7 +24,6 @@ STORED_PROFILE = "quick"
 METADATA = "ftlab"  # the key of our own entry in a notebook's metadata
 # Lines of the title cell. The last is written by `clean`, never by hand.
 TITLE_LINES = ("**Question:**", "**Before this:**", "**Minutes:**")
-TABLE_BEGIN, TABLE_END = "<!-- notebooks: begin -->", "<!-- notebooks: end -->"
 
 
 def notebook_paths() -> list[Path]:
@@ -85,14 +84,20 @@ def problems(notebook: Any, name: str) -> list[str]:
 
 
 def write_readme_table() -> None:
-    """Write the table of notebooks into README.md, between its two markers."""
+    """Write the table of notebooks into README.md."""
+    fill_readme("notebooks", readme_table())
+
+
+def fill_readme(part: str, text: str) -> None:
+    """Write `text` into README.md, between the two lines that mark the beginning and the end of
+    the generated `part`."""
     path = project_root() / "README.md"
-    text = path.read_text(encoding="utf-8")
-    before, found, rest = text.partition(TABLE_BEGIN)
-    _, ended, after = rest.partition(TABLE_END)
+    begin, end = f"<!-- {part}: begin -->", f"<!-- {part}: end -->"
+    before, found, rest = path.read_text(encoding="utf-8").partition(begin)
+    _, ended, after = rest.partition(end)
     if not (found and ended):
-        raise LabError(f"{path} lacks the lines {TABLE_BEGIN} and {TABLE_END}.")
-    write_atomically(path, f"{before}{TABLE_BEGIN}\n{readme_table()}\n{TABLE_END}{after}")
+        raise LabError(f"{path} lacks the lines {begin} and {end}.")
+    write_atomically(path, f"{before}{begin}\n{text}\n{end}{after}")
 
 
 def readme_table() -> str:

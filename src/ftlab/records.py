@@ -38,6 +38,7 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
     "claims": list,
 }
 CLAIM_FIELDS = ("id", "statement", "metric", "estimate", "ci_low", "ci_high", "seeds", "verdict")
+CLAIM_NUMBERS = ("estimate", "ci_low", "ci_high", "seeds")
 NOT_JUDGED = "not judged"  # shown in the smoke profile, which is too small to judge anything
 
 
@@ -240,9 +241,15 @@ def _fault(record: Any) -> str:
     for row in record["claims"]:
         if not isinstance(row, dict) or not set(CLAIM_FIELDS) <= row.keys():
             return f"a claim lacks one of {', '.join(CLAIM_FIELDS)}"
+        if not all(_is_number(row[name]) for name in CLAIM_NUMBERS):
+            return f"claim {row['id']} has no number as one of {', '.join(CLAIM_NUMBERS)}"
         if row["verdict"] not in VERDICTS:
             return f"claim {row['id']} has the verdict '{row['verdict']}'"
     return ""
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
 def _plain(value: Any, where: str) -> Any:

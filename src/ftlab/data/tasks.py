@@ -89,8 +89,8 @@ def load_task(
 ) -> Task:
     """Read, check, clean and split labelled texts.
 
-    `task_data` is the name of a shipped task ("tickets", "reviews"), one that the town makes ("near",
-    "far", "dialect": see `ftlab.world.corrections`), a .csv, .tsv, .jsonl or .json
+    `task_data` is the name of a shipped task ("tickets", "reviews"), one that the town makes
+    ("near", "far", "dialect": see `ftlab.world.corrections`), a .csv, .tsv, .jsonl or .json
     file, a folder with train.* and test.* (and validation.*, if there), or a Hub dataset
     ("org/name", "org/name:configuration"). Rows are assigned by the data's own splits (files, or a
     column "split"); otherwise train, validation and test get 7:1:2, stratified. Without validation

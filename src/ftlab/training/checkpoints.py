@@ -13,11 +13,12 @@ from typing import Any
 import numpy as np
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import nn
 
 from ftlab.data.features import Feature
 from ftlab.errors import LabError
+from ftlab.models.storing import digest, flush, save_tensors
 
 TENSORS, STATE = "tensors.safetensors", "state.json"
 PREFIX, UNFINISHED = "step-", ".unfinished-"
@@ -64,15 +65,13 @@ class Checkpoints:
         beside = self.folder / f"{UNFINISHED}{os.getpid()}"
         try:
             beside.mkdir()
-            save_file(
-                {name: t.detach().contiguous() for name, t in tensors.items()}, beside / TENSORS
-            )
+            save_tensors(beside / TENSORS, tensors)
             content = {"fingerprint": self.fingerprint, "state": state}
             (beside / STATE).write_text(json.dumps(content), encoding="utf-8")
-            for path in (beside / TENSORS, beside / STATE, beside):
-                _flush(path)
+            for path in (beside / STATE, beside):
+                flush(path)
             beside.rename(self.folder / f"{PREFIX}{step:08d}")
-            _flush(self.folder)
+            flush(self.folder)
         except (OSError, SafetensorError) as error:
             shutil.rmtree(beside, ignore_errors=True)
             kept = f"; the one of {max(older).name} is intact" if older else ""
@@ -106,31 +105,18 @@ class Checkpoints:
 
 def hash_features(features: Sequence[Feature] | None) -> str:
     """A digest of tokens, labels and their order."""
-    digest = hashlib.sha256()
+    found = hashlib.sha256()
     for feature in features or ():
         for values in (feature["input_ids"], np.atleast_1d(feature["labels"])):
             row = np.asarray(values, dtype=np.int64)
-            digest.update(len(row).to_bytes(8, "little") + row.tobytes())
-    return digest.hexdigest()
+            found.update(len(row).to_bytes(8, "little") + row.tobytes())
+    return found.hexdigest()
 
 
 def hash_weights(model: nn.Module) -> str:
     """A digest of every weight, its name, its shape and whether it is trained."""
-    digest = hashlib.sha256()
     trained = {name for name, p in model.named_parameters() if p.requires_grad}
-    for name, tensor in model.state_dict().items():
-        digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype} {name in trained}".encode())
-        flat = tensor.detach().cpu().contiguous().flatten()
-        digest.update(flat.view(torch.uint8).numpy())
-    return digest.hexdigest()
-
-
-def _flush(path: Path) -> None:
-    """Make the operating system write a file, or a folder's entries, to the disk."""
-    if path.is_dir() and os.name == "nt":  # Windows has no such thing for folders
-        return
-    number = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
+    return digest(
+        (f"{name} {tuple(tensor.shape)} {tensor.dtype} {name in trained}", tensor)
+        for name, tensor in model.state_dict().items()
+    )

@@ -1,0 +1,67 @@
+"""What each layer of a network knows: linear probes, and how alike two networks' layers are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import ArrayLike
+
+from ftlab.data import encode
+from ftlab.data.features import batches_by_length, collate
+from ftlab.errors import LabError
+from ftlab.models.modes import evaluation_mode
+
+BATCH_SIZE = 64
+
+
+@torch.no_grad()
+def layer_vectors(
+    model: Any, tokenizer: Any, texts: Sequence[str], max_length: int = 128
+) -> np.ndarray:
+    """The mean token vector of each text after the embeddings and after every block:
+    (layers, texts, width). `model` is a trunk, or anything that gives `hidden_states`."""
+    features = encode(tokenizer, list(texts), max_length=max_length)
+    device = next(model.parameters()).device
+    rows: dict[int, np.ndarray] = {}
+    with evaluation_mode(model):
+        for chosen in batches_by_length([len(f["input_ids"]) for f in features], BATCH_SIZE):
+            batch = collate([features[i] for i in chosen], tokenizer.pad_token_id)
+            batch = {name: tensor.to(device) for name, tensor in batch.items()}
+            states = model(**batch, output_hidden_states=True).hidden_states
+            mask = batch["attention_mask"][..., None]
+            means = [(s.float() * mask).sum(1) / mask.sum(1) for s in states]
+            for place, i in enumerate(chosen):
+                rows[i] = torch.stack([mean[place] for mean in means]).cpu().numpy()
+    return np.stack([rows[i] for i in range(len(features))], axis=1)
+
+
+def probe(
+    vectors: ArrayLike, labels: Sequence[int], test_vectors: ArrayLike, strength: float = 0.1
+) -> np.ndarray:
+    """What a linear probe (Alain & Bengio 2016) makes of the test vectors: class indices.
+
+    Vectors are (texts, width). The probe is logistic regression of strength C on standardised
+    vectors: what it cannot read off, is not there in a simple form.
+    """
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.pipeline import make_pipeline
+    from sklearn.preprocessing import StandardScaler
+
+    reader = make_pipeline(StandardScaler(), LogisticRegression(C=strength, max_iter=500))
+    return reader.fit(np.asarray(vectors), labels).predict(np.asarray(test_vectors))
+
+
+def cka(a: ArrayLike, b: ArrayLike) -> float:
+    """Linear centred kernel alignment (Kornblith et al. 2019) of two sets of vectors for the same
+    texts, (texts, width) each: 1.0 if one is a rotation and scaling of the other."""
+    first, second = (np.asarray(x, dtype=float) for x in (a, b))
+    if len(first) != len(second):
+        raise LabError(
+            f"CKA compares vectors of the same texts, not {len(first)} and {len(second)}."
+        )
+    first, second = first - first.mean(0), second - second.mean(0)
+    shared = np.linalg.norm(first.T @ second) ** 2
+    return float(shared / (np.linalg.norm(first.T @ first) * np.linalg.norm(second.T @ second)))

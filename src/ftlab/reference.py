@@ -1,0 +1,136 @@
+"""The runs that the lab stands by: `python -m ftlab.reference results/<notebook>/<run id>.json`.
+
+data/reference/<notebook>.json is the record of one `full` run of a notebook, with the notebook's
+own data and model. The README's table of findings is made of these records, and notebooks show
+what a longer run than theirs has measured. Without a record only the table is written again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from ftlab.errors import LabError
+from ftlab.notebooks import fill_readme
+from ftlab.params import NOTEBOOKS, SEEDS_BY_PROFILE
+from ftlab.paths import data_dir
+from ftlab.records import read_record, write_atomically
+
+PROFILE = "full"
+FEWEST_SEEDS = SEEDS_BY_PROFILE[PROFILE]
+MOST_BYTES = 200_000  # of a record: it is kept in git
+FREE = ("profile", "seed", "seeds")  # parameters that may differ from the notebook's own
+COLUMNS = (
+    "claim",
+    "what is said",
+    "measured as",
+    "estimate [95% interval]",
+    "seeds",
+    "verdict",
+    "notebook",
+)
+NONE_YET = "No record of a `full` run is kept yet."
+
+
+def reference(notebook: str) -> dict[str, Any] | None:
+    """The kept record of a notebook, checked; None if there is none."""
+    path = _file(notebook)
+    return read_reference(path) if path.exists() else None
+
+
+def rows(notebook: str, name: str) -> list[dict[str, Any]]:
+    """The metrics called `name` of a notebook's kept record; [] if there is none."""
+    record = reference(notebook)
+    return [row for row in record["metrics"] if row["name"] == name] if record else []
+
+
+def read_reference(path: str | Path) -> dict[str, Any]:
+    """The record in `path`; LabError if it is none that the lab can stand by."""
+    record = read_record(path)
+    reason = _fault(record, Path(path).stat().st_size)
+    if reason:
+        raise LabError(f"{path} cannot be a reference: {reason}.")
+    return record
+
+
+def keep(path: str | Path) -> Path:
+    """Make a run's record the reference of its notebook; returns the kept file."""
+    kept = _file(read_reference(path)["notebook"])
+    write_atomically(kept, Path(path).read_text(encoding="utf-8"))
+    write_findings()
+    return kept
+
+
+def write_findings() -> None:
+    """Write the table of findings into README.md."""
+    fill_readme("findings", findings())
+
+
+def findings() -> str:
+    """One row for each claim of the kept records, in the order of the notebooks."""
+    lines = ["| " + " | ".join(COLUMNS) + " |", "| --- " * len(COLUMNS) + "|"]
+    for notebook in NOTEBOOKS:
+        record = reference(notebook)
+        for claim in record["claims"] if record else []:
+            cells = [claim["id"], claim["statement"], claim["metric"], _estimate(claim)]
+            cells += [claim["seeds"], claim["verdict"]]
+            cells += [f"[{notebook[:2]}](notebooks/{notebook}.ipynb)"]
+            lines.append("| " + " | ".join(map(_cell, cells)) + " |")
+    return "\n".join(lines) if len(lines) > 2 else NONE_YET
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Keep the records named on the command line and write the README's table; 2 if refused."""
+    parser = argparse.ArgumentParser("python -m ftlab.reference", description=__doc__)
+    parser.add_argument("records", nargs="*", help="records of full runs, results/*/*.json")
+    try:
+        for record in parser.parse_args(argv).records:
+            print(f"Record kept: {'/'.join(keep(record).parts[-3:])}")
+        write_findings()
+    except LabError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    return 0
+
+
+def _file(notebook: str) -> Path:
+    return data_dir() / "reference" / f"{notebook}.json"
+
+
+def _fault(record: dict[str, Any], size: int) -> str:
+    """Why the lab cannot stand by a record, or ''."""
+    if record["notebook"] not in NOTEBOOKS:
+        return f"the lab has no notebook '{record['notebook']}'"
+    if record["profile"] != PROFILE:
+        return f"its profile is '{record['profile']}', not '{PROFILE}'"
+    if size > MOST_BYTES:
+        return f"it has {size:,} bytes, and at most {MOST_BYTES:,} are kept"
+    for name, own in NOTEBOOKS[record["notebook"]].items():
+        if name not in FREE and record["parameters"].get(name, own) != own:
+            return f"its {name} is {record['parameters'][name]!r}, the notebook's own is {own!r}"
+    asked = record["parameters"].get("seeds") or FEWEST_SEEDS
+    for seeds in (asked, *(claim["seeds"] for claim in record["claims"] if claim["seeds"] != 1)):
+        if not isinstance(seeds, int) or seeds < FEWEST_SEEDS:
+            return f"it rests on {seeds} seeds, and {FEWEST_SEEDS} are the fewest"
+    return ""
+
+
+def _estimate(claim: dict[str, Any]) -> str:
+    value, low, high = claim["estimate"], claim["ci_low"], claim["ci_high"]
+    return _number(value) + (f" [{_number(low)}, {_number(high)}]" if low != high else "")
+
+
+def _number(value: float) -> str:
+    """Three digits that count, as in the notebooks, but no powers of ten for large numbers."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def _cell(content: object) -> str:
+    return " ".join(str(content).split()).replace("|", "\\|")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
