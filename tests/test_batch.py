@@ -12,6 +12,7 @@ import pytest
 from ftlab.batch import main
 from ftlab.records import read_record
 
+BEGIN, END = "<!-- notebooks: begin -->", "<!-- notebooks: end -->"
 TITLE = "# Tiny\n\n**Question:** why?\n\n**Before this:** nothing\n\n**Minutes:** not measured yet"
 PARAMETERS = 'profile = "quick"  # how much'
 # A record made by hand: these notebooks need neither torch nor a model.

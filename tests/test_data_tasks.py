@@ -1,10 +1,16 @@
 """Tasks: fair splits, label sets, samples, and where the data may come from."""
 
 import pytest
+from conftest import refused
+from sklearn.feature_extraction.text import TfidfVectorizer
+from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
 
-from ftlab.data import SHIPPED_TASKS, load_task
+from ftlab.data import SHIPPED_TASKS, load_task, load_tasks
 from ftlab.data.cleaning import normalise
+from ftlab.data.tasks import TOWN_SIZES
 from ftlab.errors import LabError
+from ftlab.world.corrections import corrections
 
 SIZES = {"a": 100, "b": 50, "c": 20}
 
@@ -226,3 +232,52 @@ def test_shipped_tasks_load_by_name(name, rows, labels):
     assert len(task.train) + len(task.validation) + task.test_size >= rows
     assert len(task.label_names) >= labels
     assert task.notes == []
+
+
+def test_the_town_is_three_tasks_of_one_label_scheme():
+    tasks = load_tasks("town", seed=2)
+    assert list(tasks) == ["near", "far", "dialect"]
+    for name, task in tasks.items():
+        assert task.name == name
+        assert task.label_names == tasks["near"].label_names
+        sides = parts(task)
+        assert [len(side) for side in sides.values()] == list(TOWN_SIZES)
+        assert task.test_size == TOWN_SIZES[2]
+        for side in sides.values():
+            assert list(side.columns) == ["text", "label"]
+            assert set(side.label) == set(range(len(task.label_names)))
+            assert list(side.index) == list(range(len(side)))
+        again = load_task(name, seed=2)
+        assert again.train.equals(task.train)
+        assert not load_task(name, seed=3).train.equals(task.train)
+
+
+def test_labels_of_the_town_are_the_clerks():
+    task = load_task("far", seed=1)
+    for rows, made in zip(parts(task).values(), corrections("far", TOWN_SIZES, 1), strict=True):
+        named = [(row.text, task.label_names[row.label]) for row in rows.itertuples()]
+        assert named == made
+
+
+def test_any_other_task_is_one(three_labels):
+    (task,) = load_tasks(three_labels, labels=2, seed=5).values()
+    alone = load_task(three_labels, labels=2, seed=5)
+    assert task.name == alone.name == "three"
+    assert task.label_names == alone.label_names == ["a", "b"]
+    assert task.train.equals(alone.train)
+    assert list(load_tasks("reviews")) == ["reviews"]
+    refused(lambda: load_tasks("no such file.csv"), "no such file.csv")
+
+
+@pytest.mark.parametrize("distance", ["near", "dialect"])
+def test_counting_words_is_near_chance_where_the_things_are_new(distance):
+    """One in six is chance. In the dialect all things occur in train, and counting does help."""
+    task = load_task(distance)
+    model = make_pipeline(
+        TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True),
+        LogisticRegression(C=10, max_iter=2000),
+    ).fit(task.train.text, task.train.label)
+    test = task.read_test()
+    accuracy = (model.predict(test.text) == test.label).mean()
+    assert accuracy < 0.35 if distance == "near" else accuracy > 0.5
+    assert task.train.label.value_counts(normalize=True).max() < 0.25

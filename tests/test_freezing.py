@@ -16,6 +16,7 @@ from ftlab.data import encode
 from ftlab.models import Classifier, load_causal_lm, load_classifier, load_tokenizer
 from ftlab.models.layers import blocks
 from ftlab.training import fit
+from ftlab.training.optimizing import make_optimizer
 from ftlab.training.running import Run
 
 ModelDir = Callable[[str], Path]
@@ -114,8 +115,9 @@ def test_frozen_tensors_keep_their_bits(family: str, tiny_model_dir: ModelDir) -
     train(model, folder)
     moved = {name for name, tensor in bits(model).items() if not torch.equal(tensor, before[name])}
     layers = freezing.layer_of(dict(model.named_parameters()))
-    assert {layers[name] for name in moved} >= {"block 2", "head"}
-    assert not {name for name in moved if layers[name] in ("embeddings", "block 1")}
+    wanted = {name for name, layer in layers.items() if layer in freezing.top(model, 1)}
+    assert moved == wanted
+    assert {layers[name] for name in wanted} >= {"block 2", "head"}
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -168,6 +170,22 @@ def test_a_layer_that_is_not_there(tiny_model_dir: ModelDir) -> None:
     refused(lambda: freezing.top(model, 3), "has 2 blocks, so it cannot train 3")
     assert freezing.bottom(model, 1) == ["block 1", "head"]
     assert freezing.top(model, 0) == ["last norm", "head"]
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_every_parameter_has_the_rate_of_its_layer(family: str, tiny_model_dir: ModelDir) -> None:
+    model = load_classifier(str(tiny_model_dir(family)), ["a", "b"])
+    factors = {"embeddings": 0.125, "block 1": 0.25, "block 2": 0.5}
+    model.head.bias.requires_grad_(False)
+    optimizer = make_optimizer(model, 0.01, factors)
+    given = {id(p): group["factor"] for group in optimizer.param_groups for p in group["params"]}
+    named = dict(model.named_parameters())
+    for name, layer in freezing.layer_of(named).items():
+        if name == "head.bias":
+            assert id(named[name]) not in given
+        else:
+            assert given.pop(id(named[name])) == factors.get(layer, 1.0), name
+    assert not given
 
 
 def test_learning_rates_by_depth_reach_the_optimizer(tiny_model_dir: ModelDir) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import FAMILIES, LATE, ORDERS, refused
+from conftest import ENCODERS, FAMILIES, LATE, ORDERS, refused
 
 from ftlab import freezing, methods
 from ftlab.data import collate, encode, load_task
@@ -94,16 +94,22 @@ def test_memory_counts_what_is_kept_for_the_backward_pass() -> None:
     assert costs(One(), {"x": torch.randn(16, 8)})["memory_bytes"] == 4 * (4 * 32 + 16 * 8)  # type: ignore[arg-type]
 
 
+@pytest.mark.parametrize("family", FAMILIES)
 def test_gradual_unfreezing_trains_exactly_the_layers_of_its_stage(
-    tiny_model_dir: ModelDir,
+    family: str, tiny_model_dir: ModelDir
 ) -> None:
-    folder, rung = tiny_model_dir("llama"), RUNGS["gradual unfreezing"]
+    folder, rung = tiny_model_dir(family), RUNGS["gradual unfreezing"]
     model = prepared(folder, rung)
     assert rung.stages is not None
     stages = rung.stages(model)
-    assert stages[0] == ["last norm", "head"]
-    assert stages[1] == ["block 2", "last norm", "head"]
-    assert stages[-1] == ["embeddings", "block 1", "block 2", "last norm", "head"]
+    after = [layer for layer in freezing.layers(model) if layer in ("last norm", "head")]
+    assert after == (["head"] if family in ENCODERS else ["last norm", "head"])
+    assert stages == [
+        after,
+        ["block 2", *after],
+        ["block 1", "block 2", *after],
+        ["embeddings", "block 1", "block 2", *after],
+    ]
     for stage in stages:
         freezing.train_only(model, stage)
         before = {n: p.detach().clone() for n, p in model.named_parameters()}
@@ -155,3 +161,53 @@ def test_stages_share_the_steps_and_make_one_history(tiny_model_dir: ModelDir) -
     assert learned.history["seconds"].is_monotonic_increasing
     assert learned.seconds == learned.history["seconds"].iloc[-1]
     assert all(p.requires_grad for p in learned.model.parameters())
+
+
+@pytest.mark.parametrize("name", ["gradual unfreezing", "rates by depth", "no warm-up"])
+def test_a_schedule_reaches_the_training(
+    name: str, tiny_model_dir: ModelDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What a method tells `fit`, and what moves in each of its stages."""
+    folder, rung = str(tiny_model_dir("llama")), RUNGS[name]
+    task = load_task("reviews")
+    schooling = methods.Schooling(passes=1, least_steps=8, most_steps=8, max_length=16)
+    told, moved = [], []
+
+    def watched(model: Any, *arguments: Any, **settings: Any) -> Any:
+        before = {n: p.detach().clone() for n, p in model.named_parameters()}
+        run = fit(model, *arguments, **settings)
+        layers = freezing.layer_of(before)
+        changed = {n for n, p in model.named_parameters() if not torch.equal(p, before[n])}
+        moved.append({layers[n] for n in changed})
+        told.append(settings)
+        return run
+
+    monkeypatch.setattr("ftlab.training.fit", watched)
+    method = methods.fine_tuning("m", folder, task, (1e-3,), schooling, rung=rung)
+    method.learn(task.train.sample(20, random_state=0), 1e-3, 0)
+    everything = {"embeddings", "block 1", "block 2", "last norm", "head"}
+    if name == "gradual unfreezing":
+        assert moved == [
+            {"last norm", "head"},
+            everything - {"block 1", "embeddings"},
+            everything - {"embeddings"},
+            everything,
+        ]
+        assert len({settings["seed"] for settings in told}) == 4
+    else:
+        assert moved == [everything]
+    factors = told[0]["rate_factors"]
+    assert (factors is not None) == (name == "rates by depth")
+    assert factors is None or factors["embeddings"] < factors["block 2"] < factors["head"]
+    assert told[0].get("warmup") == (0.0 if name == "no warm-up" else None)
+
+
+@pytest.mark.parametrize("name", ["LoRA 4", "head", "norms and biases", "soft prompt"])
+def test_a_rung_begins_where_the_model_is(name: str, tiny_model_dir: ModelDir) -> None:
+    """What is put in changes nothing before it is trained; only a prompt can not but be read."""
+    folder = tiny_model_dir("llama")
+    batch = collate(rows(folder), 0)
+    bare = load_classifier(str(folder), ["fine", "late"])
+    with torch.inference_mode():
+        said = [model.eval()(**batch).logits for model in (bare, prepared(folder, RUNGS[name]))]
+    assert torch.equal(*said) == (name != "soft prompt")

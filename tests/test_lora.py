@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,11 +12,13 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import FAMILIES, LATE, ORDERS, refused
+from conftest import CAUSAL, FAMILIES, LATE, ORDERS, refused
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
 
 from ftlab import lora
 from ftlab.data import collate, encode
-from ftlab.models import load_causal_lm, load_classifier, load_tokenizer
+from ftlab.models import load_causal_lm, load_classifier, load_tokenizer, storing
 from ftlab.models.layers import blocks
 from ftlab.training import fit
 
@@ -57,6 +61,7 @@ def test_at_first_nothing_changes_and_then_only_the_adapter_and_the_head_move(
     bare, started = logits(model, folder), classifier(folder).state_dict()
     lora.add_lora(model, rank=2, alpha=4)
     assert torch.equal(logits(model, folder), bare)
+    drawn = {name: tensor.clone() for name, tensor in lora.adapter(model).items()}
     train(model, folder)
     assert not torch.equal(logits(model, folder), bare)
     moved = set(lora.adapter(model))
@@ -65,8 +70,11 @@ def test_at_first_nothing_changes_and_then_only_the_adapter_and_the_head_move(
         plain = name.replace(".base.", ".")
         if name not in moved:
             assert torch.equal(tensor, started[plain]), name
-    assert not torch.equal(model.state_dict()["head.weight"], started["head.weight"])
+    still = [n for n, tensor in lora.adapter(model).items() if torch.equal(tensor, drawn[n])]
+    assert not still
     assert all(layer.B.abs().sum() > 0 for layer in lora.lora_layers(model).values())
+    matrices = [p for p in blocks(classifier(folder)).parameters() if p.ndim == 2]
+    assert len(lora.lora_layers(model)) == len(matrices)
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -96,16 +104,77 @@ def test_the_number_of_parameters_is_that_of_the_formula(llama: Path) -> None:
     assert trained == sum(4 * (inputs + outputs) for outputs, inputs in shapes)
 
 
-def test_twice_rank_and_alpha_is_the_same_step() -> None:
+def layer_of(base: Any, rank: int, alpha: float, A: torch.Tensor) -> lora.LoRALinear:
+    layer = lora.LoRALinear(base, rank, alpha)
+    with torch.no_grad():
+        layer.A.copy_(A)
+    return layer
+
+
+def first_change(layer: lora.LoRALinear, x: torch.Tensor, optimizer: Any) -> torch.Tensor:
+    """What one step away from B = 0 does to the outputs."""
+    stepping = optimizer([layer.A, layer.B], lr=1e-2)
+    before = layer(x).detach()
+    (layer(x) * torch.linspace(-1, 1, before.numel()).view_as(before)).sum().backward()
+    stepping.step()
+    return layer(x).detach() - before
+
+
+def test_the_scale_is_alpha_over_rank() -> None:
+    """Twice both: the same scale, so rows of A and B that are nothing change nothing, neither in
+    the outputs nor in the first step."""
     torch.manual_seed(0)
     base, x = torch.nn.Linear(6, 4), torch.randn(5, 6)
-    one = lora.LoRALinear(base, rank=2, alpha=4)
-    two = lora.LoRALinear(base, rank=4, alpha=8)
+    A, nothing = torch.randn(2, 6), torch.zeros(2, 6)
+    for optimizer in (torch.optim.SGD, torch.optim.Adam):
+        one = layer_of(base, 2, 4, A)
+        two = layer_of(base, 4, 8, torch.cat([A, nothing]))
+        assert one.scale == two.scale == 2
+        torch.testing.assert_close(
+            first_change(one, x, optimizer), first_change(two, x, optimizer), rtol=1e-4, atol=1e-6
+        )
+        with torch.no_grad():  # any product of the same B and A, not only that of one step
+            one.B.normal_()
+            two.A.copy_(torch.cat([one.A, nothing]))
+            two.B.copy_(torch.cat([one.B, torch.randn(4, 2)], 1))
+        torch.testing.assert_close(one(x), two(x))
+        torch.testing.assert_close(one(x) - base(x), 2 * (x @ one.A.T @ one.B.T))
+
+
+def test_the_first_step_of_adam_depends_on_alpha_and_not_on_the_rank() -> None:
+    """Each row of A once more: the rank doubles. With alpha as it was Adam's first step changes
+    the outputs as before; with twice alpha, too, it changes them twice as much. Under plain
+    gradient descent, whose steps grow with the scale, they are half and twice."""
+    torch.manual_seed(0)
+    base, x, A = torch.nn.Linear(6, 4), torch.randn(5, 6), torch.randn(2, 6)
+    for optimizer, same_alpha, twice_alpha in (
+        (torch.optim.Adam, 1.0, 2.0),
+        (torch.optim.SGD, 0.5, 2.0),
+    ):
+        change = first_change(layer_of(base, 2, 4, A), x, optimizer)
+        assert change.abs().max() > 1e-3
+        for alpha, times in ((4, same_alpha), (8, twice_alpha)):
+            repeated = first_change(layer_of(base, 4, alpha, torch.cat([A, A])), x, optimizer)
+            torch.testing.assert_close(repeated, times * change, rtol=1e-3, atol=1e-5)
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+@pytest.mark.parametrize(("inputs", "outputs"), [(6, 4), (4, 6)])
+def test_a_layer_is_its_dense_matrix(transposed: bool, inputs: int, outputs: int) -> None:
+    from transformers.pytorch_utils import Conv1D
+
+    torch.manual_seed(0)
+    base: Any = Conv1D(outputs, inputs) if transposed else torch.nn.Linear(inputs, outputs)
+    weight = (base.weight.T if transposed else base.weight).clone()
+    layer, x = lora.LoRALinear(base, rank=3, alpha=6), torch.randn(2, 5, inputs)
+    assert (layer.A.shape, layer.B.shape) == ((3, inputs), (outputs, 3))
     with torch.no_grad():
-        one.B.normal_()
-        two.A.copy_(torch.cat([one.A, torch.zeros(2, 6)]))
-        two.B.copy_(torch.cat([one.B, torch.zeros(4, 2)], 1))
-    torch.testing.assert_close(one(x), two(x))
+        layer.B.normal_()
+    dense = x @ (weight + 2.0 * layer.B @ layer.A).T + base.bias
+    torch.testing.assert_close(layer(x), dense)
+    layer.merge()
+    torch.testing.assert_close(layer(x), dense)
+    torch.testing.assert_close(base(x), dense)
 
 
 @pytest.mark.parametrize("family", ["llama", "gpt2", "bert"])
@@ -155,7 +224,7 @@ def test_an_adapter_is_read_by_another_process(llama: Path, tmp_path: Path) -> N
     model = lora.add_lora(classifier(llama), rank=2)
     train(model, llama)
     lora.save_adapter(model, tmp_path / "adapter")
-    assert {p.suffix for p in (tmp_path / "adapter").iterdir()} == {".safetensors", ".json"}
+    assert [p.name for p in (tmp_path / "adapter").iterdir()] == [lora.ADAPTER]
     arguments = [str(llama), str(tmp_path / "adapter"), str(tmp_path / "state.pt")]
     subprocess.run([sys.executable, "-c", READ_AGAIN, *arguments], check=True)
     read = torch.load(tmp_path / "state.pt", weights_only=True)
@@ -176,6 +245,81 @@ def test_many_adapters_on_one_base(llama: Path, tmp_path: Path) -> None:
         lora.load_adapter(model, tmp_path / str(seed))
         assert torch.equal(logits(model, llama), said[seed])
         lora.merge(model)  # also a merged one can be exchanged
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        OSError(errno.ENOSPC, "No space left on device"),
+        SafetensorError("I/O error: No space left on device (os error 28)"),
+    ],
+)
+def test_a_full_disk_leaves_the_earlier_adapter(
+    failure: Exception, llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = lora.add_lora(classifier(llama), rank=2)
+    train(model, llama)
+    lora.save_adapter(model, tmp_path / "adapter")
+    said = logits(model, llama)
+    train(model, llama)
+
+    def full(tensors: Any, path: Path, **more: Any) -> None:
+        path.write_bytes(b"half")
+        raise failure
+
+    with monkeypatch.context() as patch:
+        patch.setattr(storing, "save_file", full)
+        words = "No space left on device", "earlier one there is intact"
+        refused(lambda: lora.save_adapter(model, tmp_path / "adapter"), *words)
+        refused(lambda: lora.save_adapter(model, tmp_path / "new"), "could not be written")
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", lambda number: (_ for _ in ()).throw(failure))
+        refused(lambda: lora.save_adapter(model, tmp_path / "adapter"), *words)
+    assert [path.name for path in (tmp_path / "adapter").iterdir()] == [lora.ADAPTER]
+    assert not list((tmp_path / "new").iterdir())
+    assert torch.equal(
+        logits(lora.load_adapter(classifier(llama), tmp_path / "adapter"), llama), said
+    )
+    (tmp_path / "file").write_text("")
+    refused(lambda: lora.save_adapter(model, tmp_path / "file"), "could not be written")
+
+
+KILLED = """
+import os, sys
+from ftlab import lora
+from ftlab.models import load_classifier
+model = lora.add_lora(load_classifier(sys.argv[1], ["fine", "late"]), rank=4, seed=1)
+os.replace = lambda *paths: os._exit(9)
+lora.save_adapter(model, sys.argv[2])
+"""
+
+
+def test_a_save_that_is_killed_leaves_the_earlier_adapter(llama: Path, tmp_path: Path) -> None:
+    lora.save_adapter(lora.add_lora(classifier(llama), rank=2), tmp_path)
+    done = subprocess.run([sys.executable, "-c", KILLED, str(llama), str(tmp_path)])
+    assert done.returncode == 9
+    assert len(list(tmp_path.iterdir())) == 2  # the new one was written, but not yet in its place
+    model = lora.load_adapter(classifier(llama), tmp_path)
+    assert {layer.A.shape[0] for layer in lora.lora_layers(model).values()} == {2}
+
+
+def test_an_adapter_that_does_not_fit_is_refused(llama: Path, tmp_path: Path) -> None:
+    lora.save_adapter(lora.add_lora(classifier(llama), rank=2), tmp_path)
+    three = load_classifier(str(llama), ["a", "b", "c"])
+    head = three.head.weight.clone()
+    refused(lambda: lora.load_adapter(three, tmp_path), "head.weight is (2, 32)", "(3, 32)")
+    assert torch.equal(three.head.weight, head)
+    assert not lora.lora_layers(three)
+    file = tmp_path / lora.ADAPTER
+    with safe_open(file, framework="pt") as content:
+        about = content.metadata()
+        tensors = {name: content.get_tensor(name) for name in content.keys()}  # noqa: SIM118
+    gone = next(name for name in tensors if name.endswith(".A"))
+    save_file({n: t for n, t in tensors.items() if n != gone}, file, metadata=about)
+    refused(lambda: lora.load_adapter(classifier(llama), tmp_path), f"{gone} is missing")
+    for broken in ({}, {lora.ABOUT: "[]"}, {lora.ABOUT: '{"rank": null}'}, {lora.ABOUT: "{"}):
+        save_file(tensors, file, metadata=broken)
+        refused(lambda: lora.load_adapter(classifier(llama), tmp_path), "cannot be read")
 
 
 def test_an_adapter_of_another_base_is_refused(llama: Path, tmp_path: Path) -> None:
@@ -199,16 +343,26 @@ def test_what_cannot_be_is_refused(llama: Path, tmp_path: Path) -> None:
     refused(lambda: lora.save_adapter(model, tmp_path), "unmerge")
 
 
-def test_a_tied_language_model_learns_through_lora(llama: Path) -> None:
-    model = load_causal_lm(str(llama))
+@pytest.mark.parametrize("family", CAUSAL)
+def test_a_tied_language_model_learns_through_lora(
+    family: str, tiny_model_dir: ModelDir, tmp_path: Path
+) -> None:
+    folder = str(tiny_model_dir(family))
+    model = load_causal_lm(folder)
+    assert model.config.tie_word_embeddings
     tied = model.get_input_embeddings().weight
     before = tied.clone()
     lora.add_lora(model, rank=4, alpha=8)
-    tokenizer = load_tokenizer(str(llama))
+    tokenizer = load_tokenizer(folder)
     rows = [{**f, "labels": f["input_ids"]} for f in encode(tokenizer, TEXTS, max_length=32)]
     run = fit(
         model, rows, pad_id=0, learning_rate=1e-2, epochs=6, batch_size=4, warmup=0, progress=False
     )
     assert run.history["loss"].iloc[-2:].mean() < run.history["loss"].iloc[:2].mean() - 0.1
-    assert torch.equal(tied, before)
-    assert model.lm_head.weight is model.get_input_embeddings().weight
+    assert not any("lm_head" in name or "embed" in name for name in lora.adapter(model))
+    lora.save_adapter(model, tmp_path)
+    for one in (model, lora.load_adapter(load_causal_lm(folder), tmp_path)):
+        lora.merge(one)
+        assert torch.equal(one.get_input_embeddings().weight, before)
+        assert one.lm_head.weight is one.get_input_embeddings().weight
+    assert model.get_input_embeddings().weight is tied

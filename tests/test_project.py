@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from ftlab.notebooks import readme_table
+from ftlab.reference import MOST_BYTES, findings, read_reference
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "ftlab"
@@ -135,6 +136,20 @@ def test_the_readme_gives_every_command() -> None:
 
 def test_the_readme_lists_the_notebooks_with_their_measured_minutes() -> None:
     assert readme_table() in (ROOT / "README.md").read_text(encoding="utf-8")
+
+
+def test_the_readme_says_what_the_kept_records_say() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    begin, end = "<!-- findings: begin -->\n", "\n<!-- findings: end -->"
+    assert readme.count(begin) == readme.count(end) == 1
+    assert readme.partition(begin)[2].partition(end)[0] == findings()
+
+
+def test_kept_records_are_of_full_runs_and_small() -> None:
+    for path in (ROOT / "data" / "reference").glob("*"):
+        assert path.suffix == ".json", "nothing else lies there"
+        assert path.stat().st_size <= MOST_BYTES
+        assert read_reference(path)["notebook"] == path.stem
 
 
 def test_the_readme_names_every_room_of_the_package() -> None:

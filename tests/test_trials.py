@@ -16,7 +16,6 @@ from ftlab.evaluation import Estimate, exact
 from ftlab.records import Record, new_run_id, read_record
 from ftlab.trials import Claim
 
-
 JUDGED = {
     "id": "PRE-09",
     "statement": "s",

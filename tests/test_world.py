@@ -3,11 +3,13 @@
 import hashlib
 import json
 import random
+import re
+from collections import Counter
 
 import pytest
 
 from ftlab.paths import data_dir
-from ftlab.world import build_world, exercises, facts, letters, names, phrasing, web
+from ftlab.world import build_world, corrections, exercises, facts, letters, names, phrasing, web
 from ftlab.world.files import write_world
 
 
@@ -161,3 +163,101 @@ def test_lines_of_the_shipped_files_are_json_objects():
         rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
         assert all(isinstance(row, dict) for row in rows)
         assert len(rows) >= 300
+
+
+SIZES = (512, 200, 600)
+
+
+def words_of(rows: corrections.Rows) -> set[str]:
+    """The things that the texts name, whole: 'eel pie', not 'eel'."""
+    things = {thing for sort in corrections.SORTS.values() for thing in sort}
+    text = "\n".join(text for text, _ in rows)
+    return {thing for thing in things if re.search(rf"\b{thing}\b", text)}
+
+
+@pytest.mark.parametrize("distance", corrections.DISTANCES)
+def test_slips_are_the_same_for_the_same_seed_and_in_one_part_only(distance):
+    parts = corrections.corrections(distance, SIZES, 3)
+    assert parts == corrections.corrections(distance, SIZES, 3)
+    assert parts != corrections.corrections(distance, SIZES, 4)
+    assert [len(rows) for rows in parts] == list(SIZES)
+    texts = [text for rows in parts for text, _ in rows]
+    assert len(set(texts)) == len(texts)
+    for rows in parts:
+        counts = Counter(sort for _, sort in rows)
+        assert set(counts) == set(corrections.SORTS)
+        assert min(counts.values()) > 0.08 * len(rows)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_parts_of_the_near_task_share_no_thing(seed):
+    learned, chosen, examined = map(words_of, corrections.corrections("near", SIZES, seed))
+    assert not learned & chosen
+    assert not learned & examined
+    assert not chosen & examined
+    assert len(learned | chosen | examined) == sum(map(len, corrections.SORTS.values()))
+
+
+@pytest.mark.parametrize("distance", ["far", "dialect"])
+def test_all_things_of_the_other_tasks_occur_in_the_texts_to_learn_from(distance):
+    learned, *_ = corrections.corrections(distance, SIZES)
+    if distance == "dialect":
+        learned = [(in_language(text), sort) for text, sort in learned]
+    assert len(words_of(learned)) == sum(map(len, corrections.SORTS.values()))
+
+
+def test_no_thing_is_of_two_sorts():
+    things = [thing for sort in corrections.SORTS.values() for thing in sort]
+    assert len(set(things)) == len(things)
+
+
+@pytest.mark.parametrize("distance", ["near", "dialect"])
+def test_the_label_of_a_slip_is_the_sort_of_what_stands_there_now(distance):
+    patterns = [
+        re.escape(slip).replace(r"\{w\}", "(?P<w>.+)").replace(r"\{v\}", "(?P<v>.+)")
+        for slip in corrections.SLIPS
+    ]
+    for rows in corrections.corrections(distance, (300, 50, 50)):
+        for text, sort in rows:
+            plain = in_language(text) if distance == "dialect" else text
+            readings = {
+                (sort_of(found["v"]), sort_of(found["w"]))
+                for pattern in patterns
+                if (found := re.fullmatch(pattern, plain))
+            }
+            (before, now) = next(pair for pair in readings if None not in pair)
+            assert now == sort != before, text
+
+
+def sort_of(thing):
+    return next((sort for sort, things in corrections.SORTS.items() if thing in things), None)
+
+
+def test_the_label_of_a_row_is_the_sort_of_the_thing_in_the_place_that_is_named():
+    for rows in corrections.corrections("far", SIZES):
+        for text, sort in rows:
+            things, place = text.split(": ")
+            named = [sort_of(thing) for thing in things.split(", ")]
+            assert len(set(named)) == 3
+            assert named[corrections.PLACES.index(place)] == sort
+
+
+def in_language(text):
+    """What was said, from what the sailors make of it."""
+    letters_of_both = "abcdefghijklmnopqrstuvwxyz"
+    back = {corrections.in_dialect(letter): letter for letter in letters_of_both}
+    return "".join(back.get(letter, letter) for letter in text)
+
+
+def test_the_dialect_is_one_to_one_and_changes_every_slip():
+    alphabet = "abcdefghijklmnopqrstuvwxyz"
+    assert sorted(corrections.in_dialect(alphabet)) == list(alphabet)
+    assert corrections.in_dialect("Not EEL pie.") == "Nad EEL boi."
+    plain = [text for rows in corrections.corrections("near", SIZES) for text, _ in rows]
+    for text in plain:
+        said = corrections.in_dialect(text)
+        assert in_language(said) == text
+        changed = [a for a, b in zip(text.split(), said.split(), strict=True) if a != b]
+        assert len(changed) >= len(text.split()) / 2
+    english = {text for text, _ in corrections.corrections("near", SIZES)[0]}
+    assert not english & {text for text, _ in corrections.corrections("dialect", SIZES)[0]}

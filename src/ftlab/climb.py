@@ -8,7 +8,7 @@ the untouched model before anything is put into it, and again after each trainin
 from __future__ import annotations
 
 import random
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,14 +84,17 @@ class Climb:
     """What became of every rung on one task.
 
     `rungs` are their names in the order of the ladder; `counted[rung]` what `costs` counted;
-    `memory` that of the base, if it is a language model.
+    `memory` that of the base, if it is a language model. `test` is the test part, read once;
+    `models[rung]` are the trained networks, one a seed, of the rungs that were to be kept.
     """
 
     task: Task
+    test: pd.DataFrame
     curve: LearningCurve
     rungs: list[str]
     counted: dict[str, dict[str, float]]
     memory: Memory | None
+    models: dict[str, list[Any]]
 
     def accuracy(self, rung: str) -> Estimate:
         """Test accuracy with its interval over seeds and test texts."""
@@ -165,11 +168,15 @@ def climb(
     *,
     tries: int = 1,
     memory: Memory | None = None,
+    test: pd.DataFrame | None = None,
+    keep: Collection[str] = (),
 ) -> Climb:
-    """Train every rung on the whole of `task` with every seed; the test is read once.
+    """Train every rung on the whole of `task` with every seed; the test is read once, or not at
+    all where `test` is what `task.read_test()` gave before.
 
     The baselines that need no network (majority, regression on word counts) come with them. Each
-    method chooses among `tries` values of its knob, at most three.
+    method chooses among `tries` values of its knob, at most three. The networks of the rungs in
+    `keep` are kept.
     """
     fresh = load_classifier(base_model, task.label_names)
     rate = starting_rate(fresh)
@@ -197,16 +204,17 @@ def climb(
                 watched=[len(task.train)],
             )
         )
-    curve = learning_curve(
-        task,
-        task.read_test(),
-        methods,
-        [FULL],
-        seeds,
-        tune_at=[FULL],
-        inspect=memory.after if memory else lambda learned: {"forgotten": None, "recall": None},
-    )
-    return Climb(task, curve, [method.name for method in methods], counted, memory)
+    models: dict[str, list[Any]] = {}
+
+    def inspect(name: str, learned: Learned) -> dict[str, Any]:
+        if name in keep:
+            models.setdefault(name, []).append(learned.model)
+        return memory.after(learned) if memory else {"forgotten": None, "recall": None}
+
+    test = task.read_test() if test is None else test
+    curve = learning_curve(task, test, methods, [FULL], seeds, tune_at=[FULL], inspect=inspect)
+    names = [method.name for method in methods]
+    return Climb(task, test, curve, names, counted, memory, models)
 
 
 def base_memory(base_model: str, pages: int, questions: int) -> Memory | None:

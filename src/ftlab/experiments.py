@@ -58,13 +58,13 @@ def learning_curve(
     seeds: Sequence[int],
     *,
     tune_at: Sequence[int],
-    inspect: Callable[[Learned], dict[str, Any]] | None = None,
+    inspect: Callable[[str, Learned], dict[str, Any]] | None = None,
 ) -> LearningCurve:
     """Train every method on every budget (labels a class; `FULL`: all) with every seed.
 
     A knob is chosen on validation with the first seed, at each budget of `tune_at`; the other
     budgets take the choice made at the first of these. `test` is what `task.read_test()` gave.
-    What `inspect` says of a trained method is added to its row of `runs`.
+    What `inspect(name, learned)` says of a trained method is added to its row of `runs`.
     LabError if methods have different numbers of tries: the comparison would not be fair.
     """
     from ftlab.training.progress import progress_bar
@@ -72,7 +72,7 @@ def learning_curve(
     if len({len(method.tries) for method in methods if method.tries}) > 1:
         counts = ", ".join(f"{method.name} {len(method.tries)}" for method in methods)
         raise LabError(f"Methods need the same number of tries to be compared fairly: {counts}.")
-    work = _Work(task, test, inspect or (lambda learned: {}))
+    work = _Work(task, test, inspect or (lambda name, learned: {}))
     trainings = len(budgets) * len(seeds) * len(methods)
     trainings += sum(len(tune_at) * max(0, len(method.tries) - 1) for method in methods)
     with progress_bar(trainings, 0, True) as work.advance:
@@ -99,7 +99,7 @@ class _Work:
 
     task: Task
     test: pd.DataFrame
-    inspect: Callable[[Learned], dict[str, Any]]
+    inspect: Callable[[str, Learned], dict[str, Any]]
     advance: Callable[[str], None] = print
     runs: list[dict[str, Any]] = field(default_factory=list)
     tries: list[dict[str, Any]] = field(default_factory=list)
@@ -146,7 +146,7 @@ class _Work:
                 "test": float(hits.mean()),
                 "steps": learned.steps,
                 "seconds": learned.seconds,
-                **self.inspect(learned),
+                **self.inspect(method.name, learned),
             }
         )
         self.advance(f"{method.name}, seed {seed}")

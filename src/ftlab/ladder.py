@@ -38,7 +38,7 @@ class Rung:
 
     name: str
     prepare: Prepare
-    start: float = 2.0
+    start: float = 1.0
     stages: Callable[[Classifier], list[list[str]]] | None = None
     rate_factors: Callable[[Classifier], dict[str, float]] | None = None
     warmup: float | None = None
@@ -72,8 +72,8 @@ def parts(depth: int) -> list[Rung]:
     every = range(1, depth + 1)
     chosen = every if depth <= 6 else sorted({1, *(round(depth * i / 4) for i in range(1, 5))})
     return [
-        Rung("embeddings", _only(lambda model: ["embeddings", HEAD])),
-        *(Rung(f"block {k}", _only(partial(_single, number=k))) for k in chosen),
+        Rung("embeddings", _only(lambda model: ["embeddings", HEAD]), 2.0),
+        *(Rung(f"block {k}", _only(partial(_single, number=k)), 2.0) for k in chosen),
         *(Rung(f"top {k}", _only(partial(freezing.top, count=k))) for k in chosen),
         *(
             Rung(f"bottom {k}", _only(partial(freezing.bottom, count=k)))
@@ -87,7 +87,7 @@ def schedules() -> list[Rung]:
     """Rungs that move everything in the end, but not all at once or not at one pace."""
     return [
         Rung("gradual unfreezing", _everything, stages=unfreezing_stages),
-        Rung("rates by depth", _everything, rate_factors=rates_by_depth),
+        Rung("rates by depth", _everything, 2.0, rate_factors=rates_by_depth),
         Rung("no warm-up", _everything, warmup=0.0),
     ]
 

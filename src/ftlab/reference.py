@@ -23,14 +23,8 @@ PROFILE = "full"
 FEWEST_SEEDS = SEEDS_BY_PROFILE[PROFILE]
 MOST_BYTES = 200_000  # of a record: it is kept in git
 FREE = ("profile", "seed", "seeds")  # parameters that may differ from the notebook's own
-COLUMNS = (
-    "claim",
-    "what is said",
-    "measured as",
-    "estimate [95% interval]",
-    "seeds",
-    "verdict",
-    "notebook",
+HEADER = (
+    "| claim | what is said | measured as | estimate [95% interval] | seeds | verdict | notebook |"
 )
 NONE_YET = "No record of a `full` run is kept yet."
 
@@ -71,7 +65,7 @@ def write_findings() -> None:
 
 def findings() -> str:
     """One row for each claim of the kept records, in the order of the notebooks."""
-    lines = ["| " + " | ".join(COLUMNS) + " |", "| --- " * len(COLUMNS) + "|"]
+    lines = [HEADER, "| --- " * (HEADER.count("|") - 1) + "|"]
     for notebook in NOTEBOOKS:
         record = reference(notebook)
         for claim in record["claims"] if record else []:
