@@ -65,6 +65,7 @@ def test_at_first_nothing_changes_and_then_only_the_adapter_and_the_head_move(
     train(model, folder)
     assert not torch.equal(logits(model, folder), bare)
     moved = set(lora.adapter(model))
+    assert moved > {"head.weight", "head.bias"}
     assert {name.rpartition(".")[2] for name in moved - {"head.weight", "head.bias"}} == {"A", "B"}
     for name, tensor in model.state_dict().items():
         plain = name.replace(".base.", ".")

@@ -126,6 +126,13 @@ CONTRACT = {
         Parameter(
             "task_labels", int, "keep the most frequent labels only; 0: all", low=2, but=(0,)
         ),
+        Parameter(
+            "texts_per_label",
+            int,
+            "learn from so many texts of each label; 0: all",
+            low=1,
+            but=(0,),
+        ),
     )
 }
 
@@ -138,6 +145,7 @@ LADDER_DEFAULTS: dict[str, Value] = {
     "text_column": "",
     "label_column": "",
     "task_labels": 0,
+    "texts_per_label": 0,
 }
 
 # The parameters of each notebook with their defaults, in the order of its parameters cell.
@@ -287,6 +295,7 @@ def _check_sources(values: Mapping[str, Any]) -> Path:
                 text_column=values.get("text_column", ""),
                 label_column=values.get("label_column", ""),
                 labels=values.get("task_labels", 0),
+                texts_per_label=values.get("texts_per_label", 0),
                 seed=values["seed"],
             )
     except LabError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -70,18 +70,25 @@ class Task:
 
 
 def load_tasks(
-    task_data: str, *, text_column: str = "", label_column: str = "", labels: int = 0, seed: int = 0
+    task_data: str,
+    *,
+    text_column: str = "",
+    label_column: str = "",
+    labels: int = 0,
+    texts_per_label: int = 0,
+    seed: int = 0,
 ) -> dict[str, Task]:
     """Tasks by name: the three of the town (near, far, dialect) for "town", else the one that
-    `load_task` reads."""
-    names = DISTANCES if task_data == TOWN else (task_data,)
+    `load_task` reads. `texts_per_label` keeps so many texts of each label to learn from, 0 all."""
+    columns = {"text_column": text_column, "label_column": label_column, "labels": labels}
     tasks = [
-        load_task(
-            name, text_column=text_column, label_column=label_column, labels=labels, seed=seed
-        )
-        for name in names
+        load_task(name, **columns, seed=seed)  # type: ignore[arg-type]
+        for name in (DISTANCES if task_data == TOWN else (task_data,))
     ]
-    return {task.name: task for task in tasks}
+    return {
+        task.name: replace(task, train=task.sample_per_class(texts_per_label, seed))
+        for task in tasks
+    }
 
 
 def load_task(
