@@ -281,3 +281,11 @@ def test_counting_words_is_near_chance_where_the_things_are_new(distance):
     accuracy = (model.predict(test.text) == test.label).mean()
     assert accuracy < 0.35 if distance == "near" else accuracy > 0.5
     assert task.train.label.value_counts(normalize=True).max() < 0.25
+
+
+def test_texts_per_label_shorten_only_what_is_learned_from() -> None:
+    whole, few = (load_tasks("reviews", texts_per_label=n, seed=3)["reviews"] for n in (0, 7))
+    assert list(few.train.label.value_counts()) == [7] * len(few.label_names)
+    assert set(few.train.text) < set(whole.train.text)
+    assert few.validation.equals(whole.validation)
+    assert few.test_size == whole.test_size

@@ -35,6 +35,7 @@ ORDER = [
     "pretraining",
     "methods",
     "experiments",
+    "probing",
     "climb",
     "sidebyside",
     "lesson",
