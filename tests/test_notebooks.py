@@ -10,8 +10,8 @@ import nbformat
 import pytest
 
 from ftlab.batch import run_notebook
+from ftlab.contract import NOTEBOOKS, parameters_source
 from ftlab.notebooks import clean, notebook_paths, problems, read_notebook
-from ftlab.params import NOTEBOOKS, parameters_source
 from ftlab.records import read_record
 
 NAME = "00_start_here"

@@ -15,15 +15,9 @@ import nbformat
 import numpy as np
 import pytest
 
+from ftlab.contract import CONTRACT, NOTEBOOKS, ParameterError, parameters_source
 from ftlab.environment import weights_sha256
-from ftlab.params import (
-    CONTRACT,
-    NOTEBOOKS,
-    ParameterError,
-    check_parameters,
-    open_lab,
-    parameters_source,
-)
+from ftlab.params import check_parameters, open_lab
 
 NOTEBOOK = "01_pretraining_vs_finetuning"
 DEFAULTS = NOTEBOOKS[NOTEBOOK]
@@ -93,7 +87,7 @@ def test_a_wrong_value_is_refused(name: str, value: object, words: str) -> None:
 
 
 def test_whole_numbers_pass_as_numbers() -> None:
-    from ftlab.params import Parameter
+    from ftlab.contract import Parameter
 
     share = Parameter("share", float, "", low=0, high=1)
     share.check(1)

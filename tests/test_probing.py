@@ -39,9 +39,7 @@ def test_a_probe_reads_what_is_there_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_layer_vectors_are_means_over_the_text_alone(
-    family: str, tiny_model_dir: ModelDir
-) -> None:
+def test_layer_vectors_are_means_over_the_text_alone(family: str, tiny_model_dir: ModelDir) -> None:
     folder = str(tiny_model_dir(family))
     tokenizer = load_tokenizer(folder)
     trunk = load_classifier(folder, ["fine", "late"]).trunk

@@ -43,6 +43,7 @@ ORDER = [
     "trials",
     "records",
     "environment",
+    "contract",
     "params",
     "notebooks",
     "reference",

@@ -12,7 +12,7 @@ import pytest
 from conftest import refused
 
 from ftlab import reference
-from ftlab.params import NOTEBOOKS
+from ftlab.contract import NOTEBOOKS
 
 NAME = "01_pretraining_vs_finetuning"
 BEGIN, END = "<!-- findings: begin -->", "<!-- findings: end -->"

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ftlab.contract import PROFILES
 from ftlab.errors import LabError
 from ftlab.notebooks import (
     STORED_PROFILE,
@@ -25,7 +26,6 @@ from ftlab.notebooks import (
     read_notebook,
     write_readme_table,
 )
-from ftlab.params import PROFILES
 from ftlab.paths import results_dir
 from ftlab.records import (
     NOT_JUDGED,

@@ -15,8 +15,8 @@ from typing import Any
 
 import nbformat
 
+from ftlab.contract import CONTRACT, NOTEBOOKS, parameters_source
 from ftlab.errors import LabError
-from ftlab.params import CONTRACT, NOTEBOOKS, parameters_source
 from ftlab.paths import project_root
 from ftlab.records import write_atomically
 

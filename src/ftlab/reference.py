@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ftlab.contract import NOTEBOOKS, SEEDS_BY_PROFILE
 from ftlab.errors import LabError
 from ftlab.notebooks import fill_readme
-from ftlab.params import NOTEBOOKS, SEEDS_BY_PROFILE
 from ftlab.paths import data_dir
 from ftlab.records import read_record, write_atomically
 

@@ -48,5 +48,5 @@ def digest(labelled: Iterable[tuple[str, torch.Tensor]]) -> str:
     found = hashlib.sha256()
     for label, tensor in labelled:
         found.update(label.encode())
-        found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy())
+        found.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
     return found.hexdigest()

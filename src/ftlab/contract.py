@@ -1,0 +1,185 @@
+"""The contract of the notebooks' parameters: what each may be, and which each notebook has.
+
+A notebook has one cell tagged `parameters`, made by `parameters_source`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from ftlab.errors import LabError
+
+PROFILES = ("smoke", "quick", "full")
+SEEDS_BY_PROFILE = {"smoke": 1, "quick": 3, "full": 5}
+KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}
+
+Value = bool | int | float | str
+
+
+class ParameterError(LabError):
+    """A parameter is unknown, missing, of the wrong type, or outside what is allowed."""
+
+
+@dataclass(frozen=True)
+class Parameter:
+    """What one parameter may be, said once for all notebooks.
+
+    `help` is the comment in the notebook. `choices` lists the allowed values; `low` and `high`
+    bound a number (both included), `but` are values allowed below `low`. A text must hold something
+    unless `may_be_empty`. `read_by_lab` marks what `open_lab` itself uses, so that a notebook need
+    not.
+    """
+
+    name: str
+    kind: type
+    help: str
+    choices: tuple[Value, ...] = ()
+    low: float | None = None
+    high: float | None = None
+    but: tuple[Value, ...] = ()
+    may_be_empty: bool = False
+    read_by_lab: bool = False
+
+    def check(self, value: object) -> None:
+        """Raise ParameterError, saying what is allowed, unless `value` may be given."""
+        if not self._has_kind(value) or not self._in_range(value):
+            raise ParameterError(
+                f"Parameter '{self.name}' must be {self.allowed}, not {_shown(value)}."
+            )
+
+    @property
+    def allowed(self) -> str:
+        """What may be given, in words: 'a whole number from 0 to 100'."""
+        if self.choices:
+            return "one of " + ", ".join(_shown(choice) for choice in self.choices)
+        words = KINDS[self.kind]
+        if self.kind is str and not self.may_be_empty:
+            words += " that is not empty"
+        if self.low is not None and self.high is not None:
+            words += f" from {self.low} to {self.high}"
+        elif self.low is not None:
+            words += f" of at least {self.low}"
+        return words + "".join(f", or {_shown(value)}" for value in self.but)
+
+    def _has_kind(self, value: object) -> bool:
+        if isinstance(value, bool):  # which Python counts as a whole number
+            return self.kind is bool
+        if self.kind is float:
+            return isinstance(value, (int, float)) and value == value
+        return isinstance(value, self.kind)
+
+    def _in_range(self, value: Any) -> bool:
+        if value in self.but:
+            return True
+        if self.choices:
+            return value in self.choices
+        if isinstance(value, str):
+            return self.may_be_empty or bool(value.strip())
+        return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
+
+
+CONTRACT = {
+    parameter.name: parameter
+    for parameter in (
+        Parameter(
+            "profile",
+            str,
+            "smoke (does it run?), quick, or full (more seeds, more data)",
+            choices=PROFILES,
+            read_by_lab=True,
+        ),
+        Parameter("seed", int, "the first seed", low=0, high=2**31 - 1, read_by_lab=True),
+        Parameter(
+            "seeds",
+            int,
+            "how many seeds, counted from the first; 0: as many as the profile says",
+            low=0,
+            high=100,
+            read_by_lab=True,
+        ),
+        Parameter("base_model", str, '"lab", a folder with a saved model, or a Hub name'),
+        Parameter("task_data", str, '"tickets", "reviews", a file, a folder or a Hub dataset'),
+        Parameter(
+            "text_column",
+            str,
+            'the column with the texts; "": found by its name',
+            may_be_empty=True,
+        ),
+        Parameter(
+            "label_column",
+            str,
+            'the column with the labels; "": found by its name',
+            may_be_empty=True,
+        ),
+        Parameter(
+            "task_labels", int, "keep the most frequent labels only; 0: all", low=2, but=(0,)
+        ),
+        Parameter(
+            "texts_per_label",
+            int,
+            "learn from so many texts of each label; 0: all",
+            low=1,
+            but=(0,),
+        ),
+    )
+}
+
+LADDER_DEFAULTS: dict[str, Value] = {
+    "profile": "quick",
+    "seed": 0,
+    "seeds": 0,
+    "base_model": "lab",
+    "task_data": "town",
+    "text_column": "",
+    "label_column": "",
+    "task_labels": 0,
+    "texts_per_label": 0,
+}
+
+# The parameters of each notebook with their defaults, in the order of its parameters cell.
+NOTEBOOKS: dict[str, dict[str, Value]] = {
+    "00_start_here": {"profile": "quick", "seed": 0, "base_model": "lab"},
+    "01_pretraining_vs_finetuning": {
+        "profile": "quick",
+        "seed": 0,
+        "seeds": 0,
+        "base_model": "lab",
+        "task_data": "tickets",
+        "text_column": "",
+        "label_column": "",
+        "task_labels": 0,
+    },
+    "02_layer_freezing": LADDER_DEFAULTS,
+    "03_lora": LADDER_DEFAULTS,
+}
+
+# What a parameter means where it allows more than in other notebooks.
+HELP_IN = {
+    (notebook, "task_data"): '"town" (three tasks), "tickets", a file, a folder or a Hub dataset'
+    for notebook in ("02_layer_freezing", "03_lora")
+}
+
+
+def parameters_source(notebook: str) -> str:
+    """The source of a notebook's parameters cell, from the contract."""
+    lines = []
+    for name, default in defaults_of(notebook).items():
+        text = f'"{default}"' if isinstance(default, str) else repr(default)
+        help_text = HELP_IN.get((notebook, name), CONTRACT[name].help)
+        lines.append(f"{name} = {text}  # {help_text}")
+    return "\n".join(lines)
+
+
+def defaults_of(notebook: str) -> dict[str, Value]:
+    if notebook not in NOTEBOOKS:
+        raise ParameterError(f"'{notebook}' is no notebook of the lab: {', '.join(NOTEBOOKS)}.")
+    return NOTEBOOKS[notebook]
+
+
+def _shown(value: object) -> str:
+    """The value as a sentence names it; a text keeps its quotes, so that '3' is no 3."""
+    text = repr(value)
+    return (text if len(text) <= 60 else text[:59] + "…") + (
+        " (a text)" if isinstance(value, str) and value.strip().lstrip("-").isdigit() else ""
+    )

@@ -1,0 +1,13 @@
+"""The lab's figures, one look for all of them.
+
+Colours are those of Okabe and Ito, which people with the usual colour blindnesses can tell apart;
+line styles, markers and hatches vary with them, so that nothing rests on colour alone. Series take
+their look by their order: keep it the same from figure to figure. Bands and whiskers are 95%
+intervals.
+"""
+
+from ftlab.plots.choices import heat, pareto
+from ftlab.plots.looks import LOOKS, show
+from ftlab.plots.series import bands, bars, lines
+
+__all__ = ["LOOKS", "bands", "bars", "heat", "lines", "pareto", "show"]

@@ -1,0 +1,116 @@
+"""Figures to choose by: what a way costs and gives, and a number for every row and column."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from ftlab.evaluation import Estimate
+from ftlab.plots.looks import LOOKS, SIZE, heights, new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+
+def pareto(
+    points: Mapping[str, tuple[float, Estimate]],
+    *,
+    x: str,
+    y: str,
+    title: str,
+    levels: Mapping[str, float] | None = None,
+) -> Figure:
+    """What each way costs against what it gives: {name: (cost above zero, estimate)}.
+
+    Full points joined by steps are the front: nothing else gives as much for as little. Names
+    stand in a column on the right, in the order of the heights, each tied to its point. `levels`
+    are named heights to compare with.
+    """
+    figure, axes = new_axes(x, y, title)
+    figure.set_figheight(max(SIZE[1], 0.24 * (len(points) + 5)))
+    axes.set_xscale("log")
+    best, front = -np.inf, []
+    for name in sorted(points, key=lambda name: (points[name][0], -points[name][1].value)):
+        if points[name][1].value > best:
+            best = points[name][1].value
+            front.append(name)
+    cheap, dear = LOOKS[0], LOOKS[1]
+    for name, (cost, estimate) in points.items():
+        value, below, above = heights(estimate)
+        axes.errorbar(
+            cost,
+            value,
+            yerr=[[below], [above]],
+            color=cheap.colour if name in front else dear.colour,
+            marker=cheap.marker if name in front else dear.marker,
+            markerfacecolor=cheap.colour if name in front else "white",
+            elinewidth=0.8,
+            zorder=3,
+        )
+    on_front = [points[name] for name in front]
+    across, up = [cost for cost, _ in on_front], [estimate.value for _, estimate in on_front]
+    axes.plot(across, up, color=cheap.colour, linewidth=1.2, drawstyle="steps-post")
+    _names_beside(axes, {name: (cost, e.value) for name, (cost, e) in points.items()}, front)
+    for name, level in (levels or {}).items():
+        axes.axhline(level, color="#666666", linewidth=1, linestyle=(0, (2, 2)))
+        axes.annotate(
+            name, (0.0, level), xycoords=("axes fraction", "data"), ha="left", va="bottom",
+            xytext=(4, 1), textcoords="offset points", color="#444444", fontsize=9,
+        )  # fmt: skip
+    return figure
+
+
+def _names_beside(
+    axes: Axes, points: Mapping[str, tuple[float, float]], strong: Sequence[str]
+) -> None:
+    """Names in a column right of the axes, evenly spread, each with a thin line to its point."""
+    order = sorted(points, key=lambda name: points[name][1])
+    for place, name in enumerate(order):
+        axes.annotate(
+            name,
+            points[name],
+            xytext=(1.03, (place + 0.5) / len(order)),
+            textcoords="axes fraction",
+            va="center",
+            fontsize=9,
+            fontweight="bold" if name in strong else "normal",
+            arrowprops={
+                "arrowstyle": "-",
+                "color": "#aaaaaa",
+                "linewidth": 0.6,
+                "shrinkB": 3,
+                "relpos": (0, 0.5),
+            },
+            annotation_clip=False,
+        )
+
+
+def heat(
+    values: Mapping[str, Mapping[str, float]], *, x: str, y: str, title: str, digits: int = 2
+) -> Figure:
+    """A number for every column and row: {column: {row: value}}, rows from the top down.
+
+    The number stands in its cell; the shade tells where it lies between the least and the most of
+    its column, so that columns of different height can be read beside one another.
+    """
+    figure, axes = new_axes(x, y, title)
+    rows = list(dict.fromkeys(name for column in values.values() for name in column))
+    figure.set_figheight(1.2 + 0.34 * len(rows))
+    table = np.array([[column.get(row, np.nan) for column in values.values()] for row in rows])
+    low, high = np.nanmin(table, axis=0), np.nanmax(table, axis=0)
+    shade = (table - low) / np.where(high > low, high - low, 1.0)
+    axes.imshow(shade, cmap="Blues", vmin=0, vmax=1.3, aspect="auto")
+    for (row, column), value in np.ndenumerate(table):
+        if np.isfinite(value):
+            dark = shade[row, column] > 0.75
+            axes.text(
+                column, row, f"{value:.{digits}f}", ha="center", va="center",
+                color="white" if dark else "black",
+            )  # fmt: skip
+    axes.set_xticks(range(len(values)), list(values))
+    axes.set_yticks(range(len(rows)), rows)
+    axes.grid(visible=False)
+    return figure

@@ -1,0 +1,142 @@
+"""Lines, bands and bars."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ftlab.evaluation import Estimate
+from ftlab.plots.looks import first_looks, heights, new_axes
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+
+def lines(
+    series: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    *,
+    x: str,
+    y: str,
+    title: str,
+    levels: Mapping[str, float] | None = None,
+) -> Figure:
+    """A line through the points (xs, ys) of every series, nan left out.
+
+    `levels` are named heights, drawn as thin grey lines to compare with.
+    """
+    figure, axes = new_axes(x, y, title)
+    for (name, (xs, ys)), look in zip(series.items(), first_looks(len(series)), strict=True):
+        across, up = np.asarray(xs, dtype=float), np.asarray(ys, dtype=float)
+        there = np.isfinite(up)
+        few = there.sum() <= 20
+        axes.plot(
+            across[there],
+            up[there],
+            color=look.colour,
+            linestyle=look.line,
+            marker=look.marker if few else "",
+            label=name,
+        )
+    for name, level in (levels or {}).items():
+        axes.axhline(level, color="#666666", linewidth=1, linestyle=(0, (2, 2)))
+        axes.annotate(
+            name, (1.0, level), xycoords=("axes fraction", "data"), ha="right", va="bottom",
+            color="#444444",
+        )  # fmt: skip
+    if len(series) > 1:
+        axes.legend(frameon=False)
+    return figure
+
+
+def bands(
+    series: Mapping[str, Mapping[float, Estimate]],
+    *,
+    x: str,
+    y: str,
+    title: str,
+    log_x: bool = False,
+) -> Figure:
+    """A line through the estimates {x: estimate} of every series, with its interval as a band."""
+    figure, axes = new_axes(x, y, title)
+    places = sorted({place for points in series.values() for place in points})
+    for (name, points), look in zip(series.items(), first_looks(len(series)), strict=True):
+        across = sorted(points)
+        chosen = [points[place] for place in across]
+        axes.plot(
+            across,
+            [e.value for e in chosen],
+            color=look.colour,
+            linestyle=look.line,
+            marker=look.marker,
+            label=name,
+        )
+        low, high = [e.low for e in chosen], [e.high for e in chosen]
+        axes.fill_between(across, low, high, color=look.colour, alpha=0.15, linewidth=0)
+    if log_x:
+        axes.set_xscale("log")
+        axes.minorticks_off()
+    axes.set_xticks(places, [f"{place:g}" for place in places])
+    # Beside the axes: wherever it stood inside, it would cover some run's lines.
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, frameon=False)
+    return figure
+
+
+def bars(
+    series: Mapping[str, Mapping[str, Estimate | float]],
+    *,
+    y: str,
+    title: str,
+    x: str = "",
+    share: bool = False,
+) -> Figure:
+    """Bars for every category, one a series: {series: {category: estimate or plain number}}.
+
+    An estimate that is not exact gets its interval as a whisker. `share` scales the axis to 0..1.
+    """
+    figure, axes = new_axes(x, y, title)
+    categories = list(dict.fromkeys(name for points in series.values() for name in points))
+    width = 0.8 / len(series)
+    for place, ((name, points), look) in enumerate(
+        zip(series.items(), first_looks(len(series)), strict=True)
+    ):
+        for category, point in points.items():
+            value, below, above = heights(point)
+            left = categories.index(category) - 0.4 + width * (place + 0.5)
+            axes.bar(
+                left,
+                value,
+                0.92 * width,
+                color=look.colour,
+                hatch=look.hatch,
+                edgecolor="white",
+                label=name if category == next(iter(points)) else None,
+            )
+            if below or above:
+                ends = [[below], [above]]
+                axes.errorbar(left, value, yerr=ends, color="#222222", capsize=3, linewidth=1.2)
+            axes.annotate(
+                _number(value),
+                (left, max(value + above, 0)),
+                xytext=(0, 2),
+                textcoords="offset points",
+                ha="center",
+                va="bottom",
+                fontsize=9,
+            )
+    axes.set_xticks(range(len(categories)), categories)
+    axes.grid(axis="x", visible=False)
+    if share:
+        axes.set_ylim(0, 1.08)
+    if len(series) > 1:
+        height = -0.16 if x or any("\n" in name for name in categories) else -0.1
+        axes.legend(loc="upper center", bbox_to_anchor=(0.5, height), ncols=3, frameon=False)
+    return figure
+
+
+def _number(value: float) -> str:
+    if value and abs(value) < 0.1:
+        return f"{value:.2g}"
+    return f"{value:.2f}" if abs(value) < 10 else f"{value:.0f}"
