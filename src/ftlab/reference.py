@@ -17,7 +17,7 @@ from ftlab.contract import NOTEBOOKS, SEEDS_BY_PROFILE
 from ftlab.errors import LabError
 from ftlab.notebooks import fill_readme
 from ftlab.paths import data_dir
-from ftlab.records import read_record, write_atomically
+from ftlab.records import NOT_JUDGED, Record, read_record, write_atomically
 
 PROFILE = "full"
 FEWEST_SEEDS = SEEDS_BY_PROFILE[PROFILE]
@@ -39,6 +39,23 @@ def rows(notebook: str, name: str) -> list[dict[str, Any]]:
     """The metrics called `name` of a notebook's kept record; [] if there is none."""
     record = reference(notebook)
     return [row for row in record["metrics"] if row["name"] == name] if record else []
+
+
+def beside(record: Record) -> list[dict[str, str]]:
+    """Each claim judged in this run beside its verdict in the kept one; [] if none is kept."""
+    kept = reference(record.notebook)
+    found = {claim["id"]: claim for claim in kept["claims"]} if kept else {}
+    return [
+        {
+            "claim": trial.claim.id,
+            "this run": str(trial.estimate),
+            "verdict": trial.verdict or NOT_JUDGED,
+            "reference run": _estimate(found[trial.claim.id]),
+            "its verdict": found[trial.claim.id]["verdict"],
+        }
+        for trial in record.trials
+        if trial.claim.id in found
+    ]
 
 
 def read_reference(path: str | Path) -> dict[str, Any]:
