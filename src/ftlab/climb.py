@@ -7,7 +7,6 @@ the untouched model before anything is put into it, and again after each trainin
 
 from __future__ import annotations
 
-import random
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -16,67 +15,19 @@ import numpy as np
 import pandas as pd
 
 from ftlab.data import Task, collate, encode
-from ftlab.errors import LabError
-from ftlab.evaluation import Estimate, matches, paired_difference, seeds_interval
+from ftlab.evaluation import Estimate, paired_difference, seeds_interval
 from ftlab.experiments import FULL, LearningCurve, cost_until, learning_curve
-from ftlab.ladder import Rung, as_language_model, costs
+from ftlab.ladder import Rung, costs
+from ftlab.memory import Memory
 from ftlab.methods import Learned, Schooling, fine_tuning, majority, word_counts
-from ftlab.models import (
-    bits_per_character,
-    is_causal_lm,
-    load_causal_lm,
-    load_classifier,
-    load_tokenizer,
-    starting_rate,
-)
-from ftlab.models.loading import BASE_MODEL
-from ftlab.pretraining.corpus import biography
-from ftlab.skills import answers_to, recall_items
-from ftlab.world import build_world, letters, web
+from ftlab.models import load_classifier, load_tokenizer, starting_rate
+from ftlab.parallel import in_parallel
+from ftlab.training.hardware import choose_device
 
 FACTORS = (1.0, 2.0, 0.5)  # times a rung's start: the learning rates tried, in this order
+WORTH_PROCESSES = 300  # training steps from which starting other processes pays
 STRENGTHS = (10.0, 1.0, 100.0)  # tried by the regression on word counts
 COUNTED = ("trainable", "share", "optimizer_bytes", "memory_bytes", "stored_bytes")
-
-
-class Memory:
-    """What a base model knows before it is tuned, and how much of it is left afterwards.
-
-    `bits`: what it needs for a character of held-out pages of the town. `recall`: its share of
-    right answers to questions about the town's facts, in words not seen for that fact; None for
-    another base model, which has never heard of them.
-    """
-
-    def __init__(self, base_model: str, pages: int, questions: int, seed: int = 0) -> None:
-        rng = random.Random(f"memory/{seed}")
-        self.base_model, self.tokenizer = base_model, load_tokenizer(base_model)
-        known = build_world().known
-        self.pages = [
-            rng.choice([biography(rng.choice(known), rng), web.page(rng), letters.letter(rng)])
-            for _ in range(pages)
-        ]
-        self.pairs = recall_items(questions, seed) if base_model == BASE_MODEL else []
-        self.bits, self.recall = self._measure(load_causal_lm(base_model))
-
-    def _measure(self, model: Any) -> tuple[float, float | None]:
-        bits = bits_per_character(model, self.tokenizer, self.pages)
-        if not self.pairs:
-            return bits, None
-        said = answers_to(model, self.tokenizer, self.pairs)
-        return bits, float(matches(said, [right for _, right in self.pairs]).mean())
-
-    def after(self, learned: Learned) -> dict[str, float | None]:
-        """`forgotten` bits a character and the `recall` left, with the tuned trunk in the place of
-        the base's. None where there is no network, or where a prompt of its own stands before it.
-        """
-        try:
-            model = as_language_model(self.base_model, learned.model) if learned.model else None
-        except LabError:  # behind a soft prompt: without it the base is what it was
-            model = None
-        if model is None:
-            return {"forgotten": None, "recall": None}
-        bits, recall = self._measure(model)
-        return {"forgotten": bits - self.bits, "recall": recall}
 
 
 @dataclass
@@ -176,19 +127,62 @@ def climb(
 
     The baselines that need no network (majority, regression on word counts) come with them. Each
     method chooses among `tries` values of its knob, at most three. The networks of the rungs in
-    `keep` are kept.
+    `keep` are kept. On a CPU the rungs of a longer climb are spread over its cores.
     """
-    fresh = load_classifier(base_model, task.label_names)
-    rate = starting_rate(fresh)
-    methods = [majority(task), word_counts(STRENGTHS[:tries])]
-    counted = {}
-    some = encode(
-        load_tokenizer(base_model),
-        list(task.train.text[: schooling.batch_size]),
-        list(task.train.label[: schooling.batch_size]),
-        max_length=schooling.max_length,
+    test = task.read_test() if test is None else test
+    shared: dict[str, Any] = {
+        "task": task,
+        "base_model": base_model,
+        "seeds": seeds,
+        "schooling": schooling,
+        "tries": tries,
+        "memory": memory,
+        "test": test,
+        "keep": keep,
+    }
+    steps = len(rungs) * len(seeds) * schooling.steps(len(task.train))
+    alone = steps < WORTH_PROCESSES or choose_device()[0].type != "cpu"
+    groups = [list(rungs)] if alone else [[rung] for rung in rungs]
+    jobs = [{**shared, "rungs": group, "first": group is groups[0]} for group in groups]
+    # The dearest rungs stand last: they go first, so that no core waits for them at the end.
+    parts = in_parallel(_climb_some, jobs[::-1], task.name)[::-1]
+    curves = [part.curve for part in parts]
+    return Climb(
+        task,
+        test,
+        LearningCurve(
+            pd.concat([curve.runs for curve in curves], ignore_index=True),
+            pd.concat([curve.tries for curve in curves], ignore_index=True),
+            {key: hits for curve in curves for key, hits in curve.right.items()},
+            {key: seen for curve in curves for key, seen in curve.histories.items()},
+        ),
+        [name for part in parts for name in part.rungs],
+        {name: found for part in parts for name, found in part.counted.items()},
+        memory,
+        {name: found for part in parts for name, found in part.models.items()},
     )
-    batch = collate(some, load_tokenizer(base_model).pad_token_id)
+
+
+def _climb_some(
+    task: Task,
+    base_model: str,
+    rungs: Sequence[Rung],
+    seeds: Sequence[int],
+    schooling: Schooling,
+    tries: int,
+    memory: Memory | None,
+    test: pd.DataFrame,
+    keep: Collection[str],
+    first: bool,
+) -> Climb:
+    """Some rungs of a ladder, in this process; the `first` bring the baselines along."""
+    tokenizer = load_tokenizer(base_model)
+    rate = starting_rate(load_classifier(base_model, task.label_names))
+    methods = [majority(task), word_counts(STRENGTHS[:tries])] if first else []
+    counted = {}
+    some = task.train[: schooling.batch_size]
+    features = encode(tokenizer, list(some.text), list(some.label), max_length=schooling.max_length)
+    batch = collate(features, tokenizer.pad_token_id)
     for rung in rungs:
         model = load_classifier(base_model, task.label_names)
         rung.prepare(model, 0)
@@ -211,15 +205,9 @@ def climb(
             models.setdefault(name, []).append(learned.model)
         return memory.after(learned) if memory else {"forgotten": None, "recall": None}
 
-    test = task.read_test() if test is None else test
     curve = learning_curve(task, test, methods, [FULL], seeds, tune_at=[FULL], inspect=inspect)
     names = [method.name for method in methods]
     return Climb(task, test, curve, names, counted, memory, models)
-
-
-def base_memory(base_model: str, pages: int, questions: int) -> Memory | None:
-    """The memory of a language model; None for an encoder, which cannot tell what it knows."""
-    return Memory(base_model, pages, questions) if is_causal_lm(base_model) else None
 
 
 def ladder_frame(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:

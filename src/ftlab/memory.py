@@ -1,0 +1,61 @@
+"""What a base model knows before it is tuned, and how much of that is left afterwards."""
+
+from __future__ import annotations
+
+import random
+from typing import Any
+
+from ftlab.errors import LabError
+from ftlab.evaluation import matches
+from ftlab.ladder import as_language_model
+from ftlab.methods import Learned
+from ftlab.models import bits_per_character, is_causal_lm, load_causal_lm, load_tokenizer
+from ftlab.models.loading import BASE_MODEL
+from ftlab.pretraining.corpus import biography
+from ftlab.skills import answers_to, recall_items
+from ftlab.world import build_world, letters, web
+
+
+class Memory:
+    """What a base model knows before it is tuned, and how much of it is left afterwards.
+
+    `bits`: what it needs for a character of held-out pages of the town. `recall`: its share of
+    right answers to questions about the town's facts, in words not seen for that fact; None for
+    another base model, which has never heard of them.
+    """
+
+    def __init__(self, base_model: str, pages: int, questions: int, seed: int = 0) -> None:
+        rng = random.Random(f"memory/{seed}")
+        self.base_model, self.tokenizer = base_model, load_tokenizer(base_model)
+        known = build_world().known
+        self.pages = [
+            rng.choice([biography(rng.choice(known), rng), web.page(rng), letters.letter(rng)])
+            for _ in range(pages)
+        ]
+        self.pairs = recall_items(questions, seed) if base_model == BASE_MODEL else []
+        self.bits, self.recall = self._measure(load_causal_lm(base_model))
+
+    def _measure(self, model: Any) -> tuple[float, float | None]:
+        bits = bits_per_character(model, self.tokenizer, self.pages)
+        if not self.pairs:
+            return bits, None
+        said = answers_to(model, self.tokenizer, self.pairs)
+        return bits, float(matches(said, [right for _, right in self.pairs]).mean())
+
+    def after(self, learned: Learned) -> dict[str, float | None]:
+        """`forgotten` bits a character and the `recall` left, with the tuned trunk in the place of
+        the base's. None where there is no network, or where a prompt of its own stands before it.
+        """
+        try:
+            model = as_language_model(self.base_model, learned.model) if learned.model else None
+        except LabError:  # behind a soft prompt: without it the base is what it was
+            model = None
+        if model is None:
+            return {"forgotten": None, "recall": None}
+        bits, recall = self._measure(model)
+        return {"forgotten": bits - self.bits, "recall": recall}
+
+
+def base_memory(base_model: str, pages: int, questions: int) -> Memory | None:
+    """The memory of a language model; None for an encoder, which cannot tell what it knows."""
+    return Memory(base_model, pages, questions) if is_causal_lm(base_model) else None

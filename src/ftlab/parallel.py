@@ -1,0 +1,40 @@
+"""Work spread over the processor's cores, one process each."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def in_parallel(function: Callable[..., T], jobs: Sequence[dict[str, Any]], what: str) -> list[T]:
+    """`function(**job)` for every job, in the order of the jobs.
+
+    Networks as small as the lab's gain nothing from a second thread, but all from a second process
+    (joblib's, with one thread each). Functions written in a notebook are carried along. With one
+    core, or one job, everything stays in this process. `what` stands before the progress bar.
+    """
+    from joblib import Parallel, delayed
+
+    from ftlab.training.progress import progress_bar
+
+    workers = min(os.cpu_count() or 1, len(jobs))
+    if workers < 2:
+        return [function(**job) for job in jobs]
+    found: dict[int, T] = {}
+    calls = (delayed(_numbered)(number, function, job) for number, job in enumerate(jobs))
+    parallel = Parallel(n_jobs=workers, inner_max_num_threads=1, return_as="generator_unordered")
+    with progress_bar(len(jobs), 0, True) as advance:
+        for number, result in parallel(calls):
+            found[number] = result
+            advance(what)
+    return [found[number] for number in range(len(jobs))]
+
+
+def _numbered(number: int, function: Callable[..., T], job: dict[str, Any]) -> tuple[int, T]:
+    from ftlab.environment import quiet_libraries
+
+    quiet_libraries()  # a process of its own knows nothing of what the notebook has set
+    return number, function(**job)
