@@ -6,6 +6,7 @@ What a rung costs is counted, not timed, wherever counting is possible.
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -160,7 +161,9 @@ EVERYTHING = Rung("full", _everything)
 @contextmanager
 def _unless_unknown(what: str, model: Classifier) -> Iterator[None]:
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", FutureWarning)  # of what peft asks of transformers
+            yield
     except ValueError as error:  # what `peft` raises for a family that it has no table for
         raise LabError(f"peft has no {what} for a {model.config.model_type} model.") from error
 
