@@ -10,10 +10,11 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from ftlab.climb import COUNTED, Climb, Memory, base_memory, climb, ladder_frame
+from ftlab.climb import COUNTED, Climb, climb, ladder_frame
 from ftlab.data import Task, encode, load_task
 from ftlab.experiments import FULL
 from ftlab.ladder import ladder
+from ftlab.memory import Memory, base_memory
 from ftlab.methods import Learned, Schooling
 from ftlab.models import bits_per_character, load_causal_lm, load_classifier, load_tokenizer
 from ftlab.records import Record
@@ -178,3 +179,21 @@ def test_the_ladder_as_a_table(climbed: Climb) -> None:
     shown: Any = table.loc[("small", "full"), "test accuracy"]
     assert shown.startswith(f"{accuracy.value:.2f} [")
     assert climbed.curve.accuracy("full", FULL) == accuracy
+
+
+def test_processes_of_their_own_give_the_same_numbers(
+    tiny_model_dir: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, task = str(tiny_model_dir("llama")), load_task("reviews")
+    rungs = [rung for rung in ladder(2) if rung.name in ("head", "IA3", "LoRA 4", "full")]
+    short = Schooling(passes=1, least_steps=4, most_steps=4, max_length=16, looks=1)
+    found = []
+    for worth in (10**6, 1):  # never, and always
+        monkeypatch.setattr("ftlab.climb.WORTH_PROCESSES", worth)
+        found.append(climb(task, base, rungs, [0, 1], short, keep=["full"]))
+    alone, spread = found
+    assert alone.rungs == spread.rungs
+    assert len(spread.models["full"]) == 2
+    for name in alone.rungs:
+        assert (alone.right(name) == spread.right(name)).mean() > 0.99
+        assert alone.column("knob", name).tolist() == spread.column("knob", name).tolist()
