@@ -100,7 +100,9 @@ def test_importing_the_package_is_light() -> None:
 def test_nothing_read_can_run_as_code(path: Path) -> None:
     tree = ast.parse(path.read_text(encoding="utf-8"))
     dangerous = {"pickle", "dill", "shelve", "marshal", "cloudpickle", "joblib"}
-    assert not [name for name in imported(tree) if name.split(".")[0] in dangerous]
+    # joblib may start processes of ours, but load nothing from a file.
+    allowed = {"joblib.Parallel", "joblib.delayed"}
+    assert not [n for n in imported(tree) if n.split(".")[0] in dangerous and n not in allowed]
     for call in (node for node in ast.walk(tree) if isinstance(node, ast.Call)):
         function = ast.unparse(call.func)
         options = {option.arg: ast.unparse(option.value) for option in call.keywords}
