@@ -71,6 +71,26 @@ def test_every_budget_and_seed_runs_with_the_try_that_validation_liked(task: Any
     ]
 
 
+def test_a_knob_that_is_lucky_once_loses_over_several_seeds(task: Any) -> None:
+    trained: list[Any] = []
+
+    def learn(rows: pd.DataFrame, knob: float, seed: int) -> Learned:
+        trained.append((knob, seed))
+        right = knob == 2 if seed == 0 else knob == 1
+        return Learned(lambda texts: np.full(len(texts), int(right)), 0.1)
+
+    gambler = Method("a", (1.0, 2.0), learn)
+    ones = load_like(task, label=1)
+    for tuned_on, chosen in ((1, 2.0), (3, 1.0)):
+        trained.clear()
+        curve = learning_curve(
+            ones, ones.validation, [gambler], [FULL], range(4), tune_at=[FULL], tuned_on=tuned_on
+        )
+        assert set(curve.runs.knob) == {chosen}
+        assert len(set(trained)) == len(trained) == 4 + tuned_on  # nothing is trained twice
+    assert list(curve.tries.validation) == pytest.approx([2 / 3, 1 / 3])
+
+
 def load_like(task: Any, label: int) -> Any:
     """The task with every validation text of one label."""
     import dataclasses

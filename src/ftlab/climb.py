@@ -26,6 +26,7 @@ from ftlab.training.hardware import choose_device
 
 FACTORS = (1.0, 2.0, 0.5)  # times a rung's start: the learning rates tried, in this order
 WORTH_PROCESSES = 300  # training steps from which starting other processes pays
+TUNED_ON = 3  # seeds, at most, over which the validation accuracy of a rate is averaged
 STRENGTHS = (10.0, 1.0, 100.0)  # tried by the regression on word counts
 COUNTED = ("trainable", "share", "optimizer_bytes", "memory_bytes", "stored_bytes")
 
@@ -205,7 +206,9 @@ def _climb_some(
             models.setdefault(name, []).append(learned.model)
         return memory.after(learned) if memory else {"forgotten": None, "recall": None}
 
-    curve = learning_curve(task, test, methods, [FULL], seeds, tune_at=[FULL], inspect=inspect)
+    curve = learning_curve(
+        task, test, methods, [FULL], seeds, tune_at=[FULL], tuned_on=TUNED_ON, inspect=inspect
+    )
     names = [method.name for method in methods]
     return Climb(task, test, curve, names, counted, memory, models)
 

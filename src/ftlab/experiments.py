@@ -31,8 +31,9 @@ class LearningCurve:
 
     `runs` has one row for each: method, budget, seed, knob, rows (training texts), train (accuracy
     on at most `OWN_TEXTS` of its own training texts), test (accuracy), steps, seconds. `tries` has
-    the validation accuracy of every knob tried. `right[method, budget]` is 1.0 where a test text
-    was labelled rightly, (seeds, items). `histories` are those of the runs that were watched.
+    the validation accuracy of every knob tried, averaged over the seeds that tried it.
+    `right[method, budget]` is 1.0 where a test text was labelled rightly, (seeds, items).
+    `histories` are those of the runs that were watched.
     """
 
     runs: pd.DataFrame
@@ -58,12 +59,14 @@ def learning_curve(
     seeds: Sequence[int],
     *,
     tune_at: Sequence[int],
+    tuned_on: int = 1,
     inspect: Callable[[str, Learned], dict[str, Any]] | None = None,
 ) -> LearningCurve:
     """Train every method on every budget (labels a class; `FULL`: all) with every seed.
 
-    A knob is chosen on validation with the first seed, at each budget of `tune_at`; the other
-    budgets take the choice made at the first of these. `test` is what `task.read_test()` gave.
+    A knob is chosen by its mean validation accuracy with the first `tuned_on` seeds, at each budget
+    of `tune_at`; the other budgets take the choice made at the first of these. `test` is what
+    `task.read_test()` gave.
     What `inspect(name, learned)` says of a trained method is added to its row of `runs`.
     LabError if methods have different numbers of tries: the comparison would not be fair.
     """
@@ -74,14 +77,16 @@ def learning_curve(
         raise LabError(f"Methods need the same number of tries to be compared fairly: {counts}.")
     work = _Work(task, test, inspect or (lambda name, learned: {}))
     trainings = len(budgets) * len(seeds) * len(methods)
-    trainings += sum(len(tune_at) * max(0, len(method.tries) - 1) for method in methods)
+    tuning = seeds[:tuned_on]
+    extra = sum(max(0, len(method.tries) - 1) for method in methods)
+    trainings += len(tune_at) * len(tuning) * extra
     with progress_bar(trainings, 0, True) as work.advance:
         # Tuned budgets come first: the others take over what was chosen there. Methods take turns,
         # so that a slow quarter of an hour of the computer does not fall on one of them alone.
         for budget in sorted(budgets, key=lambda budget: budget not in tune_at):
             for method in methods:
                 if budget in tune_at and method.tries:
-                    work.tune(method, budget, seeds[0])
+                    work.tune(method, budget, tuning)
             for seed in seeds:
                 for method in methods:
                     work.run(method, budget, seed, tune_at[0])
@@ -108,21 +113,25 @@ class _Work:
     knobs: dict[tuple[str, int], float] = field(default_factory=dict)
     ready: dict[tuple[str, int, int], Learned] = field(default_factory=dict)
 
-    def tune(self, method: Method, budget: int, seed: int) -> None:
-        """Choose the knob on validation; the winner's training is kept for `run`."""
-        rows = self.task.sample_per_class(budget, seed)
+    def tune(self, method: Method, budget: int, seeds: Sequence[int]) -> None:
+        """Choose the knob on validation; the winner's trainings are kept for `run`."""
+        samples = {seed: self.task.sample_per_class(budget, seed) for seed in seeds}
         best = -1.0
         for number, knob in enumerate(method.tries):
-            learned = method.learn(rows, knob, seed)
-            score = _share_right(learned, self.task.validation)
+            learned = {}
+            for seed, rows in samples.items():
+                learned[seed] = method.learn(rows, knob, seed)
+                if number:  # the first of the tries counts as the run that it may become
+                    self.advance(f"{method.name}, trying {knob:g}")
+            scores = [_share_right(one, self.task.validation) for one in learned.values()]
+            score = sum(scores) / len(scores)
             about = {"method": method.name, "budget": budget}
             self.tries.append({**about, "knob": knob, "validation": score})
             if score > best:
                 best = score
                 self.knobs[method.name, budget] = knob
-                self.ready[method.name, budget, seed] = learned
-            if number:  # the first of the tries counts as the run that it may become
-                self.advance(f"{method.name}, trying {knob:g}")
+                for seed, one in learned.items():
+                    self.ready[method.name, budget, seed] = one
 
     def run(self, method: Method, budget: int, seed: int, tuned: int) -> None:
         """One training, and everything that is asked of it."""
