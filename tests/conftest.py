@@ -43,6 +43,22 @@ LATE = [i % 2 for i in range(24)]
 
 
 @pytest.fixture(scope="session")
+def word_task(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Any]:
+    """`word_task()`: colours and numbers, a new task each time, which counting words solves."""
+    words = {"colour": "red blue green grey".split(), "number": "one two six ten".split()}
+    path = tmp_path_factory.mktemp("words") / "words.csv"
+    lines = [f"{w} thing {i},{label}" for label in words for w in words[label] for i in range(12)]
+    path.write_text("\n".join(["text,label", *lines]) + "\n", encoding="utf-8")
+
+    def make() -> Any:
+        from ftlab.data import load_task
+
+        return load_task(str(path), seed=0)
+
+    return make
+
+
+@pytest.fixture(scope="session")
 def tiny_tokenizer(tmp_path_factory: pytest.TempPathFactory) -> Any:
     """Byte-level BPE with 320 tokens: <pad> 0, <eos> 1."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers

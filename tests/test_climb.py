@@ -7,7 +7,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 import pytest
 
 from ftlab.climb import COUNTED, Climb, climb, ladder_frame
@@ -34,24 +33,12 @@ COLUMNS = {
 pytestmark = pytest.mark.filterwarnings("ignore")  # peft's remarks about versions
 
 
-def make_task(folder: Path) -> Task:
-    words = {"colour": ["red", "blue", "green", "grey"], "number": ["one", "two", "six", "ten"]}
-    rows = [
-        {"text": f"{word} thing {i}", "label": label}
-        for label, some in words.items()
-        for word in some
-        for i in range(10)
-    ]
-    pd.DataFrame(rows).to_csv(folder / "small.csv", index=False)
-    return load_task(str(folder / "small.csv"))
-
-
 @pytest.fixture(scope="module")
-def climbed(tiny_model_dir: ModelDir, tmp_path_factory: pytest.TempPathFactory) -> Climb:
+def climbed(tiny_model_dir: ModelDir, word_task: Callable[[], Task]) -> Climb:
     """A few rungs on a tiny model, two tries each, two seeds."""
     base = str(tiny_model_dir("llama"))
     memory = base_memory(base, pages=3, questions=4)
-    task = make_task(tmp_path_factory.mktemp("task"))
+    task = word_task()
     rungs = [ALL[name] for name in NAMES]
     return climb(task, base, rungs, SEEDS, TINY, tries=2, memory=memory, keep=["full"])
 
@@ -62,7 +49,7 @@ def test_every_method_has_a_row_with_all_columns(climbed: Climb) -> None:
     for name in climbed.rungs:
         row = climbed.row(name)
         assert set(row) == COLUMNS
-        assert (row["task"], row["method"], row["seeds"], row["n"]) == ("small", name, 2, size)
+        assert (row["task"], row["method"], row["seeds"], row["n"]) == ("words", name, 2, size)
         assert 0 <= row["ci_low"] <= row["value"] <= row["ci_high"] <= 1
         for value in row.values():
             assert value is None or isinstance(value, str) or math.isfinite(value)
@@ -155,9 +142,9 @@ def test_a_tuned_network_that_moved_has_forgotten_and_nothing_else_has(
 
 
 def test_an_encoder_forgets_nothing_that_could_be_measured(
-    tiny_model_dir: ModelDir, tmp_path: Path
+    tiny_model_dir: ModelDir, word_task: Callable[[], Task]
 ) -> None:
-    base, task = str(tiny_model_dir("bert")), make_task(tmp_path)
+    base, task = str(tiny_model_dir("bert")), word_task()
     memory = base_memory(base, pages=3, questions=4)
     assert memory is None
     done = climb(task, base, [ALL["head"], ALL["full"]], [0], TINY, memory=memory)
@@ -169,14 +156,14 @@ def test_an_encoder_forgets_nothing_that_could_be_measured(
 
 def test_the_ladder_as_a_table(climbed: Climb) -> None:
     table = ladder_frame(climbed.row(name) for name in climbed.rungs)
-    assert list(table.index) == [("small", name) for name in climbed.rungs]
+    assert list(table.index) == [("words", name) for name in climbed.rungs]
     assert not table.isna().any().any()
-    assert table.loc[("small", "full"), "share"] == "100.00%"
-    assert table.loc[("small", "majority"), "trained"] == "-"
-    assert table.loc[("small", "soft prompt"), "bits forgotten"] == "-"
-    assert table.loc[("small", "head"), "bits forgotten"] in ("0.00", "-0.00")
+    assert table.loc[("words", "full"), "share"] == "100.00%"
+    assert table.loc[("words", "majority"), "trained"] == "-"
+    assert table.loc[("words", "soft prompt"), "bits forgotten"] == "-"
+    assert table.loc[("words", "head"), "bits forgotten"] in ("0.00", "-0.00")
     accuracy = climbed.accuracy("full")
-    shown: Any = table.loc[("small", "full"), "test accuracy"]
+    shown: Any = table.loc[("words", "full"), "test accuracy"]
     assert shown.startswith(f"{accuracy.value:.2f} [")
     assert climbed.curve.accuracy("full", FULL) == accuracy
 

@@ -12,11 +12,17 @@ import pandas as pd
 import pytest
 
 from ftlab import methods
-from ftlab.data import load_task
 from ftlab.errors import LabError
 from ftlab.evaluation import Estimate
-from ftlab.experiments import FULL, cost_until, labels_needed, learning_curve, seed_ratio
-from ftlab.lesson import check, guessed
+from ftlab.experiments import (
+    FULL,
+    cost_until,
+    labels_needed,
+    learning_curve,
+    over_seeds,
+    seed_ratio,
+)
+from ftlab.lesson import check, guessed, short
 from ftlab.methods import Learned, Method, Schooling
 from ftlab.sidebyside import time_side_by_side, weight_change
 
@@ -25,18 +31,8 @@ Folder = Callable[[str], Path]
 
 
 @pytest.fixture(scope="module")
-def task(tmp_path_factory: pytest.TempPathFactory) -> Any:
-    """Colours and numbers: a task that counting words solves."""
-    words = {"colour": ["red", "blue", "green", "grey"], "number": ["one", "two", "six", "ten"]}
-    rows = [
-        {"text": f"{word} thing {i}", "label": label}
-        for label, some in words.items()
-        for word in some
-        for i in range(12)
-    ]
-    path = tmp_path_factory.mktemp("task") / "task.csv"
-    pd.DataFrame(rows).to_csv(path, index=False)
-    return load_task(str(path), seed=0)
+def task(word_task: Callable[[], Any]) -> Any:
+    return word_task()
 
 
 def constant(name: str, tries: tuple[float, ...], seen: list[Any]) -> Method:
@@ -161,6 +157,15 @@ def test_one_seed_says_nothing_about_a_ratio() -> None:
     assert alone.low == 0
     assert alone.high > 1000
     assert seed_ratio([1.0, 1.0], [4.0, 4.0]).value == pytest.approx(0.25)
+
+
+def test_one_seed_says_nothing_about_a_mean() -> None:
+    alone = over_seeds([0.5])
+    assert alone.value == 0.5
+    assert -alone.low > 1000 < alone.high
+    assert short(alone) == "0.50 (one seed: no interval)"
+    several = over_seeds([0.4, 0.6])
+    assert several.low < 0.4 < 0.6 < several.high  # two seeds: Student's t is wide
 
 
 def test_weight_change_is_told_layer_by_layer(tiny_model_dir: Folder) -> None:

@@ -10,6 +10,7 @@ import pytest
 from ftlab import plots
 from ftlab.errors import LabError
 from ftlab.evaluation import Estimate
+from ftlab.experiments import over_seeds
 
 SURE, WIDE = Estimate(0.9, 0.9, 0.9, 3), Estimate(0.5, 0.3, 0.6, 3)
 
@@ -99,3 +100,25 @@ def test_a_heat_map_shows_every_number_and_leaves_gaps_empty() -> None:
     axes = axes_of(figure)
     assert sorted(text.get_text() for text in axes.texts) == ["0.29", "0.30", "0.71"]
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["head", "full"]
+
+
+def test_a_ladder_is_drawn_by_size_and_by_forgetting() -> None:
+    def row(method: str, trainable: int | None, forgotten: float | None) -> dict[str, Any]:
+        about = {"task": "near", "method": method, "seeds": 3}
+        return {
+            **about, "value": 0.5, "ci_low": 0.4, "ci_high": 0.6,
+            "trainable": trainable, "forgotten": forgotten,
+        }  # fmt: skip
+
+    rows = [row("majority", None, None), row("head", 100, 0.0), row("soft prompt", 200, None)]
+    rows += [row("full", 9000, 1.5), {**row("elsewhere", 7, 7.0), "task": "far"}]
+    sizes = axes_of(plots.gain_by_size(rows, "near"))
+    assert {text.get_text() for text in sizes.texts} == {"majority", "head", "soft prompt", "full"}
+    losses = axes_of(plots.gain_by_forgetting(rows, "near"))
+    assert {text.get_text() for text in losses.texts} == {"head", "full"}
+    assert {0.01, 1.5} <= {float(x) for line in losses.lines for x in line.get_xdata()}
+
+
+def test_a_single_seed_is_drawn_without_a_whisker() -> None:
+    figure = plots.bars({"a": {"x": over_seeds([0.5])}}, y="y", title="t")
+    assert axes_of(figure).get_ylim()[1] < 1

@@ -13,6 +13,9 @@ from conftest import refused
 
 from ftlab import reference
 from ftlab.contract import NOTEBOOKS
+from ftlab.evaluation import Estimate
+from ftlab.records import Record
+from ftlab.trials import Claim
 
 NAME = "01_pretraining_vs_finetuning"
 BEGIN, END = "<!-- findings: begin -->", "<!-- findings: end -->"
@@ -110,6 +113,27 @@ def test_with_nothing_kept_the_readme_says_so(root: Path) -> None:
     assert reference.rows(NAME, "ladder") == []
     assert reference.main([]) == 0
     assert table(root) == reference.NONE_YET
+
+
+def test_a_run_stands_beside_the_kept_one_only_if_it_is_about_the_same(root: Path) -> None:
+    reference.keep(run_of(root))
+
+    def judged(**parameters: Any) -> Record:
+        run = Record(NAME, "quick", 0, parameters, {}, "run")
+        kept = record()["claims"][0]
+        run.declare(Claim(kept["id"], kept["statement"], kept["metric"], "above", 0.0))
+        run.claim(kept["id"], Estimate(0.02, 0.01, 0.03, seeds=3))
+        return run
+
+    (row,) = reference.beside(judged(profile="quick", seed=7))
+    assert (row["claim"], row["verdict"], row["its verdict"]) == (
+        "PRE-09",
+        "supported",
+        "inconclusive",
+    )
+    assert row["reference run"] == "0.0842 [0.0191, 0.148]"
+    assert reference.beside(judged(task_data="reviews")) == []
+    assert not reference.comparable(judged(base_model="elsewhere"))
 
 
 def test_large_and_small_numbers_are_readable(root: Path) -> None:

@@ -115,6 +115,7 @@ def test_the_table_shows_what_was_declared_and_where_it_holds(record: Record) ->
     assert table.loc["PRE-09", "declared"] == "above 0.02"
     assert table.loc["PRE-09", "verdict, in this lab"] == "supported"
     assert "0.05" in table.loc["PRE-09", "estimate [95% interval]"]
+    assert record.by_verdict() == "- **supported**: PRE-09"
 
 
 def test_smoke_gives_no_verdicts(record: Record) -> None:

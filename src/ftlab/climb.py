@@ -7,7 +7,7 @@ the untouched model before anything is put into it, and again after each trainin
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -178,7 +178,6 @@ def _climb_some(
 ) -> Climb:
     """Some rungs of a ladder, in this process; the `first` bring the baselines along."""
     tokenizer = load_tokenizer(base_model)
-    rate = starting_rate(load_classifier(base_model, task.label_names))
     methods = [majority(task), word_counts(STRENGTHS[:tries])] if first else []
     counted = {}
     some = task.train[: schooling.batch_size]
@@ -186,6 +185,7 @@ def _climb_some(
     batch = collate(features, tokenizer.pad_token_id)
     for rung in rungs:
         model = load_classifier(base_model, task.label_names)
+        rate = rung.start * starting_rate(model)
         rung.prepare(model, 0)
         counted[rung.name] = costs(model, batch)
         methods.append(
@@ -193,7 +193,7 @@ def _climb_some(
                 rung.name,
                 base_model,
                 task,
-                tuple(rate * rung.start * factor for factor in FACTORS[:tries]),
+                tuple(rate * factor for factor in FACTORS[:tries]),
                 schooling,
                 rung=rung,
                 watched=[len(task.train)],
@@ -218,40 +218,28 @@ def ladder_frame(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
     frame = pd.DataFrame(rows)
     table = pd.DataFrame(
         {
-            "trained": [_count(n) for n in frame.trainable],
-            "share": [_share(x) for x in frame.share],
-            "optimizer": [_bytes(n) for n in frame.optimizer_bytes],
-            "memory": [_bytes(n) for n in frame.memory_bytes],
-            "ms a step": [_number(1000 * x) for x in frame.seconds_per_step.astype(float)],
-            "s to 95%": [_number(x, 1) for x in frame.seconds_to_95.astype(float)],
-            "stored": [_bytes(n) for n in frame.stored_bytes],
+            "trained": _told(frame.trainable, "{:,.0f}".format),
+            "share": _told(frame.share, "{:.2%}".format),
+            "optimizer": _told(frame.optimizer_bytes, _size),
+            "memory": _told(frame.memory_bytes, _size),
+            "ms a step": _told(1000 * frame.seconds_per_step.astype(float), "{:.0f}".format),
+            "s to 95%": _told(frame.seconds_to_95, "{:.1f}".format),
+            "stored": _told(frame.stored_bytes, _size),
             "test accuracy": [
                 f"{r.value:.2f} [{r.ci_low:.2f}, {r.ci_high:.2f}]" for r in frame.itertuples()
             ],
-            "bits forgotten": [_number(x, 2) for x in frame.forgotten.astype(float)],
-            "recall left": [_number(x, 2) for x in frame.recall.astype(float)],
+            "bits forgotten": _told(frame.forgotten, "{:.2f}".format),
+            "recall left": _told(frame.recall, "{:.2f}".format),
         }
     )
     table.index = pd.MultiIndex.from_frame(frame[["task", "method"]], names=["task", "rung"])
     return table
 
 
-NOTHING = "-"
+def _told(column: pd.Series, form: Callable[[float], str]) -> list[str]:
+    """Each number in words, a dash where there is none."""
+    return ["-" if pd.isna(value) else form(value) for value in column]
 
 
-def _number(value: float, digits: int = 0) -> str:
-    return NOTHING if np.isnan(value) else f"{value:.{digits}f}"
-
-
-def _count(value: float | None) -> str:
-    return NOTHING if value is None or np.isnan(value) else f"{value:,.0f}"
-
-
-def _share(value: float | None) -> str:
-    return NOTHING if value is None or np.isnan(value) else f"{value:.2%}"
-
-
-def _bytes(value: float | None) -> str:
-    if value is None or np.isnan(value):
-        return NOTHING
-    return f"{value / 1e6:.2f} MB" if value >= 1e5 else f"{value / 1e3:.1f} kB"
+def _size(count: float) -> str:
+    return f"{count / 1e6:.2f} MB" if count >= 1e5 else f"{count / 1e3:.1f} kB"

@@ -17,11 +17,11 @@ import pandas as pd
 
 from ftlab.data import Task
 from ftlab.errors import LabError
-from ftlab.evaluation import Estimate, correct, mean_interval, ratio_interval
+from ftlab.evaluation import Estimate, correct, mean_interval, ratio_interval, seeds_interval
 from ftlab.methods import Learned, Method
 
 FULL = 0  # the label budget that means: all there are, as in Task.sample_per_class
-ANYTHING = 1e6  # where the interval of a ratio ends that could be anything
+ANYTHING = 1e6  # where the interval of a number ends that could be anything
 OWN_TEXTS = 100  # how many of its training texts a method is asked again, at most
 
 
@@ -201,9 +201,16 @@ def cost_until(history: pd.DataFrame, target: float, start: float, column: str) 
     return float(costs[place - 1] + share * (costs[place] - costs[place - 1]))
 
 
+def over_seeds(values: Sequence[float]) -> Estimate:
+    """The mean of one number a seed, with its interval. One seed shows no spread: its number could
+    be anything, and the interval says so."""
+    if len(values) > 1:
+        return seeds_interval(values)
+    return Estimate(float(values[0]), -ANYTHING, ANYTHING, 1)
+
+
 def seed_ratio(first: Sequence[float], second: Sequence[float]) -> Estimate:
-    """How many times `second` is `first`, over paired seeds. One seed shows no spread: its ratio
-    could be anything, and the interval says so."""
+    """How many times `second` is `first`, over paired seeds; `over_seeds` for ratios."""
     if len(first) > 1:
         return ratio_interval(first, second)
     return Estimate(float(first[0] / second[0]), 0.0, ANYTHING, 1)

@@ -17,8 +17,14 @@ import torch
 
 from ftlab import freezing, lora
 from ftlab.errors import LabError
-from ftlab.models import Classifier, bits_per_character, load_causal_lm, private_rng
-from ftlab.models.layers import HEAD, blocks
+from ftlab.models import (
+    Classifier,
+    bits_per_character,
+    count_parameters,
+    load_causal_lm,
+    private_rng,
+)
+from ftlab.models.layers import EMBEDDINGS, HEAD, blocks
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -73,7 +79,7 @@ def parts(depth: int) -> list[Rung]:
     every = range(1, depth + 1)
     chosen = every if depth <= 6 else sorted({1, *(round(depth * i / 4) for i in range(1, 5))})
     return [
-        Rung("embeddings", _only(lambda model: ["embeddings", HEAD]), 2.0),
+        Rung("embeddings", _only(lambda model: [EMBEDDINGS, HEAD]), 2.0),
         *(Rung(f"block {k}", _only(partial(_single, number=k)), 2.0) for k in chosen),
         *(Rung(f"top {k}", _only(partial(freezing.top, count=k))) for k in chosen),
         *(
@@ -176,8 +182,7 @@ def costs(model: Classifier, batch: dict[str, torch.Tensor]) -> dict[str, float]
     that the forward pass keeps for the backward pass, each storage once.
     """
     parameters = list(model.parameters())
-    trainable = sum(p.numel() for p in parameters if p.requires_grad)
-    total = sum(p.numel() for p in parameters)
+    counted = count_parameters(model)
     own = {p.untyped_storage().data_ptr() for p in parameters}
     kept: dict[int, int] = {}
 
@@ -193,10 +198,10 @@ def costs(model: Classifier, batch: dict[str, torch.Tensor]) -> dict[str, float]
     model.eval()
     del loss
     weights = sum(p.numel() * p.element_size() for p in parameters)
-    moving = 4 * trainable
+    moving = 4 * counted["trainable"]
     return {
-        "trainable": trainable,
-        "share": trainable / total,
+        "trainable": counted["trainable"],
+        "share": counted["trainable"] / counted["total"],
         "optimizer_bytes": ADAM_STATES * moving,
         "stored_bytes": moving,
         "memory_bytes": weights + moving * (1 + ADAM_STATES) + sum(kept.values()),

@@ -14,7 +14,7 @@ def in_parallel(function: Callable[..., T], jobs: Sequence[dict[str, Any]], what
 
     Networks as small as the lab's gain nothing from a second thread, but all from a second process
     (joblib's, with one thread each). Functions written in a notebook are carried along. With one
-    core, or one job, everything stays in this process. `what` stands before the progress bar.
+    core, or one job, everything stays in this process. `what` is the remark of the progress bar.
     """
     from joblib import Parallel, delayed
 
@@ -23,18 +23,17 @@ def in_parallel(function: Callable[..., T], jobs: Sequence[dict[str, Any]], what
     workers = min(os.cpu_count() or 1, len(jobs))
     if workers < 2:
         return [function(**job) for job in jobs]
-    found: dict[int, T] = {}
-    calls = (delayed(_numbered)(number, function, job) for number, job in enumerate(jobs))
-    parallel = Parallel(n_jobs=workers, inner_max_num_threads=1, return_as="generator_unordered")
+    parallel = Parallel(n_jobs=workers, inner_max_num_threads=1, return_as="generator")
+    found = []
     with progress_bar(len(jobs), 0, True) as advance:
-        for number, result in parallel(calls):
-            found[number] = result
+        for result in parallel(delayed(_quietly)(function, job) for job in jobs):
+            found.append(result)
             advance(what)
-    return [found[number] for number in range(len(jobs))]
+    return found
 
 
-def _numbered(number: int, function: Callable[..., T], job: dict[str, Any]) -> tuple[int, T]:
+def _quietly(function: Callable[..., T], job: dict[str, Any]) -> T:
     from ftlab.environment import quiet_libraries
 
     quiet_libraries()  # a process of its own knows nothing of what the notebook has set
-    return number, function(**job)
+    return function(**job)

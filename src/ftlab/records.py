@@ -149,6 +149,13 @@ class Record:
         columns += ["seeds", "verdict, in this lab"]
         return pd.DataFrame(rows, columns=columns).set_index("claim")
 
+    def by_verdict(self) -> str:
+        """A Markdown list of the verdicts of this run, each with the claims that got it."""
+        found: dict[str, list[str]] = {}
+        for trial in self.trials:
+            found.setdefault(trial.verdict or NOT_JUDGED, []).append(trial.claim.id)
+        return "\n".join(f"- **{verdict}**: {', '.join(ids)}" for verdict, ids in found.items())
+
     def as_dict(self) -> dict[str, Any]:
         """The record as it is written; claims without a verdict (smoke) are left out."""
         claims = [

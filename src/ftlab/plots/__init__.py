@@ -8,6 +8,17 @@ intervals.
 
 from ftlab.plots.choices import heat, pareto
 from ftlab.plots.looks import LOOKS, show
+from ftlab.plots.rungs import gain_by_forgetting, gain_by_size
 from ftlab.plots.series import bands, bars, lines
 
-__all__ = ["LOOKS", "bands", "bars", "heat", "lines", "pareto", "show"]
+__all__ = [
+    "LOOKS",
+    "bands",
+    "bars",
+    "gain_by_forgetting",
+    "gain_by_size",
+    "heat",
+    "lines",
+    "pareto",
+    "show",
+]

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftlab.errors import LabError
 from ftlab.evaluation import Estimate
+from ftlab.experiments import ANYTHING
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -83,7 +84,7 @@ def first_looks(count: int) -> Sequence[Look]:
 
 
 def heights(point: Estimate | float) -> tuple[float, float, float]:
-    """Height, and how far the whisker reaches below and above it."""
-    if isinstance(point, Estimate):
+    """Height, and how far the whisker reaches below and above it; none if it could be anything."""
+    if isinstance(point, Estimate) and point.high < ANYTHING:
         return point.value, point.value - point.low, point.high - point.value
-    return float(point), 0.0, 0.0
+    return float(point.value if isinstance(point, Estimate) else point), 0.0, 0.0
