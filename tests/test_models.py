@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import math
 import shutil
@@ -111,6 +112,25 @@ def test_classifier_ignores_padding_and_survives_saving(
     assert not list((tmp_path / "saved").glob("*.bin"))
     output = capfd.readouterr()
     assert output.out + output.err == ""  # no bars, no tables of missing keys
+
+
+def test_a_full_disk_leaves_the_earlier_classifier_intact(
+    tiny_model_dir: ModelDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base = str(tiny_model_dir("llama"))
+    earlier = load_classifier(base, ["a", "b"], seed=1)
+    earlier.save_pretrained(tmp_path / "saved")
+
+    def full(*args: Any) -> None:  # the head comes after the trunk: half is written by then
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("ftlab.models.classifier.save_file", full)
+    later = load_classifier(base, ["a", "b"], random_weights=True, seed=2)
+    refused(lambda: later.save_pretrained(tmp_path / "saved"), "No space left", "saved")
+    kept = Classifier.load(tmp_path / "saved").state_dict()
+    for name, tensor in earlier.state_dict().items():
+        torch.testing.assert_close(kept[name], tensor, rtol=0, atol=0)
+    assert not list((tmp_path / "saved").glob(".saving*"))
 
 
 @pytest.mark.parametrize("family", FAMILIES)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
+import os
+import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -87,14 +89,25 @@ class Classifier(nn.Module):
         return SequenceClassifierOutput(loss=loss, logits=logits)
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Trunk, head and label names into `folder`, which can also serve as a `base_model`."""
+        """Trunk, head and label names into `folder`, which can also serve as a `base_model`.
+
+        All files are written beside before the first is put in its place. LabError if the disk
+        does not take them; an earlier classifier there is intact then.
+        """
         folder = Path(folder)
-        with quiet():
-            self.trunk.save_pretrained(folder)
         head = {name: tensor.contiguous() for name, tensor in self.head.state_dict().items()}
-        save_file(head, folder / HEAD_FILE)
         about = {"label_names": self.label_names, "dropout": self.dropout.p}
-        (folder / LABELS_FILE).write_text(json.dumps(about, indent=2) + "\n", encoding="utf-8")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as beside, quiet():
+                self.trunk.save_pretrained(beside)
+                save_file(head, Path(beside) / HEAD_FILE)
+                text = json.dumps(about, indent=2) + "\n"
+                (Path(beside) / LABELS_FILE).write_text(text, encoding="utf-8")
+                for file in sorted(Path(beside).iterdir()):
+                    os.replace(file, folder / file.name)
+        except (OSError, SafetensorError) as error:
+            raise LabError(f"The classifier could not be written to {folder} ({error}).") from error
 
     @classmethod
     def load(cls, folder: str | Path) -> Classifier:
