@@ -75,9 +75,7 @@ class ExactStore:
         kept = self._without(set(sources))
         self._replace([self._passages[i] for i in kept], self._matrix[kept])
 
-    def search(
-        self, vectors: ArrayLike, k: int, *, where: Where | None = None
-    ) -> list[list[Hit]]:
+    def search(self, vectors: ArrayLike, k: int, *, where: Where | None = None) -> list[list[Hit]]:
         """See `Store`."""
         queries = unit(vectors, self.dimension)
         if not self._passages:

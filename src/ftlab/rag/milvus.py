@@ -47,8 +47,10 @@ class MilvusStore:
     def __init__(self, uri: str, dimension: int | None) -> None:
         self.uri = uri
         self._embedded = not uri.startswith(SERVERS)
-        logging.getLogger("pymilvus").setLevel(logging.CRITICAL)  # errors are told in one sentence
-        logging.getLogger("milvus_lite").setLevel(logging.CRITICAL)
+        import pymilvus  # sets the levels of its loggers, so it comes first
+
+        for package in (pymilvus.__name__, "milvus_lite"):  # what matters is told as LabError
+            logging.getLogger(package).setLevel(logging.CRITICAL)
         address, stop = _start(uri, dimension) if self._embedded else (uri, lambda: None)
         # Also at the end of the process: a lock that outlives its store shuts others out.
         self._stop = weakref.finalize(self, stop)
@@ -137,9 +139,7 @@ class MilvusStore:
         if ids:
             self._client.delete(COLLECTION, ids=ids)
 
-    def search(
-        self, vectors: ArrayLike, k: int, *, where: Where | None = None
-    ) -> list[list[Hit]]:
+    def search(self, vectors: ArrayLike, k: int, *, where: Where | None = None) -> list[list[Hit]]:
         """See `Store`."""
         queries = unit(vectors, self.dimension)
         self._require_open()
@@ -155,7 +155,9 @@ class MilvusStore:
                     output_fields=["passage", "live"],
                     search_params={"metric_type": "COSINE"},
                 )
-                found += [[_hit(h) for h in hits if h["entity"]["live"] == "yes"] for hits in answer]
+                found += [
+                    [_hit(h) for h in hits if h["entity"]["live"] == "yes"] for hits in answer
+                ]
             if len(queries) and not any(found) and self.count() == 0:
                 raise no_hits()
         return found

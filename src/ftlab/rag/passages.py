@@ -24,8 +24,12 @@ UNSPACED = (
     "\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f\U00020000-\U0003ffff"
 )
 _PIECE = re.compile(rf"[{UNSPACED}]|[^\s{UNSPACED}]+")
-_SENTENCE_END = re.compile(r"""[.!?][")'\u201d\u2019\]]*(?=\s)|[。！？!?][」』）]*|\n\s*\n""")
-_STARTS_NOTHING = "。、！？）」』,.!?)]"  # marks that belong to what stands before them
+# A full stop before a space, one of those of scripts without spaces, or a blank line.
+_SENTENCE_END = re.compile(
+    r"""[.!?][")'\u201d\u2019\]]*(?=\s)|[\u3002\uff01\uff1f][\u300d\u300f\uff09]*|\n\s*\n"""
+)
+# Marks that belong to what stands before them: full stops, commas, closing brackets.
+_STARTS_NOTHING = "\u3002\u3001\uff01\uff1f\uff09\u300d\u300f,.!?)]"
 
 
 @dataclass(frozen=True)
@@ -51,7 +55,9 @@ class Passage:
         if not all(isinstance(value, str) for value in strings):
             raise LabError(f"Passage {self.id!r}: every one of its fields is text.")
         if not (self.id and self.source and self.text.strip()):
-            raise LabError(f"Passage {self.id!r} needs an id, a source and a text that is not blank.")
+            raise LabError(
+                f"Passage {self.id!r} needs an id, a source and a text that is not blank."
+            )
         try:
             "".join(strings).encode()
         except UnicodeEncodeError:
@@ -60,7 +66,7 @@ class Passage:
 
 
 def check_date(date: str, where: str) -> None:
-    """LabError unless `date` is "" or "YYYY", "YYYY-MM" or "YYYY-MM-DD"; such text sorts by time."""
+    """LabError unless `date` is "", "YYYY", "YYYY-MM" or "YYYY-MM-DD": such text sorts by time."""
     if date and not (isinstance(date, str) and date.isascii() and DATE.fullmatch(date)):
         raise LabError(f"{where}: the date is written YYYY-MM-DD, not {date!r}.")
 
@@ -183,7 +189,9 @@ def read_questions(path: str | Path) -> list[AskedQuestion]:
         for name in ("question", "answer", "source"):
             value = record.get(name, "" if name == "source" else None)
             if not isinstance(value, str) or not (value.strip() or name == "source"):
-                raise LabError(f'{path.name}, line {number}: "{name}" is missing, blank or no text.')
+                raise LabError(
+                    f'{path.name}, line {number}: "{name}" is missing, blank or no text.'
+                )
             values[name] = value
         questions.append(AskedQuestion(**values))
     return questions

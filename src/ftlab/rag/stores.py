@@ -67,9 +67,7 @@ class Store(Protocol):
     def delete(self, sources: Iterable[str]) -> None:
         """Delete every passage of these documents; unknown ones are no error."""
 
-    def search(
-        self, vectors: ArrayLike, k: int, *, where: Where | None = None
-    ) -> list[list[Hit]]:
+    def search(self, vectors: ArrayLike, k: int, *, where: Where | None = None) -> list[list[Hit]]:
         """The `k` most similar passages for each of the (queries, dimension) vectors, best first.
         LabError if the store is empty."""
 
