@@ -23,7 +23,9 @@ ENGLISH = (
     "The ferry leaves at nine. It comes back at noon, if the tide allows it (it mostly does). "
     "Mr. Orlo sells tickets.\n\nChildren pay half!  Dogs travel free"
 )
-JAPANESE = "渡し船は九時に出ます。潮が良ければ正午に戻ります\uff01子供は半額です。犬は無料で乗れます。"
+JAPANESE = (
+    "渡し船は九時に出ます。潮が良ければ正午に戻ります\uff01子供は半額です。犬は無料で乗れます。"
+)
 
 
 @pytest.mark.parametrize("size", [1, 3, 6, 10, 100])

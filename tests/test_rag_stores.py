@@ -61,8 +61,9 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     folder = tmp_path_factory.mktemp("server")
-    code = f"import milvus_lite.adapter.grpc.server as s; s.run_server({str(folder)!r}, '127.0.0.1', {port})"
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.DEVNULL)
+    run = [sys.executable, "-m", "milvus_lite", "server", "--data-dir", str(folder)]
+    run += ["--host", "127.0.0.1", "--port", str(port)]
+    process = subprocess.Popen(run, stdout=subprocess.DEVNULL)
     try:
         for _ in range(600):
             with socket.socket() as probe:
@@ -235,7 +236,9 @@ def test_without_the_database_a_sentence_names_what_serves_instead(
     monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    refused(lambda: open_store(tmp_path / "a.db", WIDTH), "milvus", "pip install", ".npz", "memory:")
+    refused(
+        lambda: open_store(tmp_path / "a.db", WIDTH), "milvus", "pip install", ".npz", "memory:"
+    )
     open_store(tmp_path / "a.npz", WIDTH)
 
 

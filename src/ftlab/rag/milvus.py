@@ -38,6 +38,7 @@ from ftlab.rag.passages import Passage, digest, from_json, to_json
 from ftlab.rag.stores import SERVERS, Hit, Where, checked, no_hits, unit
 
 COLLECTION = "ftlab_passages"
+INDEX = "FLAT"
 MOST_BYTES = 65_535  # of a text field in Milvus
 ROWS = 4_096  # of a request; a document is never divided, however many it has
 QUERIES = 1_024  # of a request
@@ -100,7 +101,7 @@ class MilvusStore:
             schema.add_field(name, DataType.VARCHAR, max_length=length)
         schema.add_field("passage", DataType.VARCHAR, max_length=MOST_BYTES)
         index = self._client.prepare_index_params()
-        index.add_index("vector", index_type="FLAT", metric_type="COSINE")
+        index.add_index("vector", index_type=INDEX, metric_type="COSINE")
         # One shard, so that a server too applies a request as one; strong, so that it is seen.
         self._client.create_collection(
             COLLECTION, schema=schema, index_params=index, num_shards=1, consistency_level="Strong"
