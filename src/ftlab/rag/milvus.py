@@ -14,9 +14,6 @@ written anew, which replaces both. A test kills it at random moments.
 What it costs: it goes through all primary keys in Python for every request, whatever the index
 type, so one query takes time in proportion to the passages and a batch shares that. The index is
 therefore FLAT, which is exact and built in no time. `benchmarks/retrieval.py` measures it.
-
-Values of the data never enter a filter expression: only hexadecimal digests of them and dates that
-were checked to be digits and hyphens.
 """
 
 from __future__ import annotations
@@ -30,17 +27,24 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from numpy.typing import ArrayLike
 
 from ftlab.errors import LabError
-from ftlab.rag.passages import Passage, digest, from_json, to_json
+from ftlab.rag.passages import Passage, digest, from_json
+from ftlab.rag.rows import (
+    MOST_BYTES,
+    ROWS,
+    as_filter,
+    dead_row,
+    listed,
+    to_hit,
+    to_row,
+    whole_documents,
+)
 from ftlab.rag.stores import SERVERS, Hit, Where, checked, no_hits, unit
 
 COLLECTION = "ftlab_passages"
 INDEX = "FLAT"
-MOST_BYTES = 65_535  # of a text field in Milvus
-ROWS = 4_096  # of a request; a document is never divided, however many it has
 QUERIES = 1_024  # of a request
 PAGE = 8_192
 SECONDS = 10.0  # to wait for a server
@@ -112,21 +116,23 @@ class MilvusStore:
         times = Counter(row["id"] for row in self._query('id != ""'))
         twice = [name for name, count in times.items() if count > 1]
         for begin in range(0, len(twice), ROWS):
-            listed = _listed(twice[begin : begin + ROWS])
-            found = self._client.query(COLLECTION, filter=f"id in {listed}", output_fields=["*"])
+            these = f"id in {listed(twice[begin : begin + ROWS])}"
+            found = self._client.query(COLLECTION, filter=these, output_fields=["*"])
             self._client.upsert(COLLECTION, list({row["id"]: row for row in found}.values()))
         self._flush()
 
     def upsert(self, passages: Sequence[Passage], vectors: ArrayLike) -> None:
         """See `Store`."""
         new = checked(passages, vectors, self.dimension)
-        rows = [_row(passage, vector) for passage, vector in zip(passages, new, strict=True)]
+        rows = [to_row(passage, vector) for passage, vector in zip(passages, new, strict=True)]
         self._require_open()
         with _explained(self.uri):
             fresh = self.count() == 0
-            for group in _whole_documents(rows):
+            for group in whole_documents(rows):
                 lost = [] if fresh else self._lost(group)
-                self._client.upsert(COLLECTION, [*group, *(_dead(name, new[0]) for name in lost)])
+                self._client.upsert(
+                    COLLECTION, [*group, *(dead_row(name, new[0]) for name in lost)]
+                )
                 if lost:
                     self._client.delete(COLLECTION, ids=lost)
             self._flush()
@@ -134,7 +140,7 @@ class MilvusStore:
     def _lost(self, rows: list[dict[str, Any]]) -> list[str]:
         """The stored rows of the documents that `rows` replace which are not among `rows`."""
         sources, ids = {row["source"] for row in rows}, {row["id"] for row in rows}
-        stored = self._query(f"source in {_listed(sources)} or id in {_listed(ids)}", "source")
+        stored = self._query(f"source in {listed(sources)} or id in {listed(ids)}", "source")
         for row in stored:
             if row["source"] not in sources:
                 name = next(r["passage"] for r in rows if r["id"] == row["id"])
@@ -149,7 +155,7 @@ class MilvusStore:
         names = sorted({digest(source) for source in sources})
         with _explained(self.uri):
             for begin in range(0, len(names), ROWS):
-                self._delete(f"source in {_listed(names[begin : begin + ROWS])}")
+                self._delete(f"source in {listed(names[begin : begin + ROWS])}")
             self._flush()
 
     def _delete(self, expression: str) -> None:
@@ -170,12 +176,12 @@ class MilvusStore:
                     data=list(queries[begin : begin + QUERIES]),
                     anns_field="vector",
                     limit=k,
-                    filter=_expression(where),
+                    filter=as_filter(where),
                     output_fields=["passage", "live"],
                     search_params={"metric_type": "COSINE"},
                 )
                 found += [
-                    [_hit(h) for h in hits if h["entity"]["live"] == "yes"] for hits in answer
+                    [to_hit(h) for h in hits if h["entity"]["live"] == "yes"] for hits in answer
                 ]
             if len(queries) and not any(found) and self.count() == 0:
                 raise no_hits()
@@ -279,61 +285,3 @@ def _explained(uri: str) -> Iterator[None]:
     except MilvusException as error:
         reason = " ".join(str(error.message or error).split())[:300]
         raise LabError(f"The index at {uri} does not answer as it should: {reason}") from None
-
-
-def _row(passage: Passage, vector: np.ndarray) -> dict[str, Any]:
-    tags = "".join(f" {_tag(name, value)}" for name, value in passage.metadata.items())
-    line = to_json(passage)
-    if len(line.encode("utf-8")) > MOST_BYTES:
-        raise LabError(f"Passage {passage.id!r} is too long to store: cut it into smaller ones.")
-    return {
-        "id": digest(passage.id),
-        "vector": vector,
-        "source": digest(passage.source),
-        "date": passage.date,
-        "live": "yes",
-        "tags": f"{tags} ",
-        "passage": line,
-    }
-
-
-def _dead(name: str, vector: np.ndarray) -> dict[str, Any]:
-    """A row in the place of a passage that its document lost. Its vector means nothing."""
-    empty = {"source": "", "date": "", "live": "no", "tags": "", "passage": ""}
-    return {"id": name, "vector": vector, **empty}
-
-
-def _whole_documents(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """The rows in requests of about `ROWS`, those of one document always in the same one."""
-    documents: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        documents.setdefault(row["source"], []).append(row)
-    group: list[dict[str, Any]] = []
-    for document in documents.values():
-        if group and len(group) + len(document) > ROWS:
-            yield group
-            group = []
-        group += document
-    if group:
-        yield group
-
-
-def _expression(where: Where | None) -> str:
-    if where is None:
-        return ""
-    parts = [f'tags like "% {_tag(name, value)} %"' for name, value in where.equal.items()]
-    parts += [f'date >= "{where.since}"'] if where.since else []
-    parts += [f'date <= "{where.until}" and date > ""'] if where.until else []
-    return " and ".join(parts)
-
-
-def _tag(name: str, value: str) -> str:
-    return digest(f"{name}\0{value}")
-
-
-def _listed(digests: Iterable[str]) -> str:
-    return "[" + ", ".join(f'"{name}"' for name in digests) + "]"
-
-
-def _hit(found: Any) -> Hit:
-    return Hit(from_json(found["entity"]["passage"]), float(found["distance"]))
