@@ -77,7 +77,8 @@ class Retriever:
             raise LabError(f"k must be 1 or more, not {k}.")
         if not questions:
             return []
-        self._refresh()
+        if self.mode != "dense" or self.newest_wins:
+            self._refresh()
         depth = max(4 * k, LEAST_CANDIDATES)
         sides = []
         if self.mode != "sparse":
