@@ -29,7 +29,8 @@ class Retriever:
     question's candidates new scores, of which more is better.
 
     The store is the one truth: the words are indexed in memory, from what it holds, so both sides
-    are in step whatever happened to a process before.
+    are in step whatever happened to a process before. Only "dense" without `newest_wins` does not
+    read the whole store; what others change there meanwhile, the words do not see.
     """
 
     def __init__(
