@@ -242,6 +242,29 @@ def test_without_the_database_a_sentence_names_what_serves_instead(
     open_store(tmp_path / "a.npz", WIDTH)
 
 
+def test_rows_that_a_torn_flush_leaves_twice_are_there_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after a kill between filing the rows and deleting their log: both are there."""
+    folder = tmp_path / "a.db"
+    store = open_store(folder, WIDTH)
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "_flush", lambda: None)
+        store.upsert([*page("a", 3), *page("b", 1)], vectors(4))
+    logs = {path: path.read_bytes() for path in folder.rglob("wal_*.arrow")}
+    assert logs
+    store.delete([])  # flushes
+    store.close()
+    assert not any(path.exists() for path in logs)
+    for path, content in logs.items():
+        path.write_bytes(content)
+    for _ in range(2):  # mended for good
+        store = open_store(folder)
+        assert sorted(p.id for p in store.passages()) == ["a#0", "a#1", "a#2", "b#0"]
+        assert len(store.search(vectors(1), 9)[0]) == store.count() == 4
+        store.close()
+
+
 KILLS = 10
 # Document s of version v has 1 to 4 passages that all carry v: a mixture is seen at once.
 WRITER = """

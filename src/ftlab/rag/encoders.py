@@ -56,7 +56,7 @@ class TrunkEncoder:
     def encode(self, texts: Sequence[str], batch_size: int = 64) -> np.ndarray:
         """See `Encoder`."""
         features = self.features(texts)
-        vectors = np.zeros((len(features), self.dimension), np.float32)
+        vectors: np.ndarray = np.zeros((len(features), self.dimension), np.float32)
         device = next(self.model.parameters()).device
         with evaluation_mode(self.model), torch.inference_mode():
             lengths = [len(feature["input_ids"]) for feature in features]
