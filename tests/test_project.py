@@ -22,6 +22,7 @@ LONGEST = 300
 ORDER = [
     "errors",
     "paths",
+    "prices",
     "hub",
     "world",
     "data",
@@ -40,6 +41,7 @@ ORDER = [
     "lesson",
     "checkup",
     "trials",
+    "rag",
     "records",
     "environment",
     "memory",

@@ -1,0 +1,1 @@
+"""Retrieval: passages, their vectors, search, and answers from what was found."""

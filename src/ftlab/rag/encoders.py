@@ -1,0 +1,216 @@
+"""Texts as vectors whose cosine says how alike they are, and training them to say it well."""
+
+from __future__ import annotations
+
+import importlib.util
+import inspect
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from torch import nn
+
+from ftlab.data.features import Feature, batches_by_length, collate, encode
+from ftlab.errors import LabError
+from ftlab.hub import go_offline_if_unreachable
+from ftlab.models import BASE_MODEL, load_tokenizer, max_length
+from ftlab.models.loading import load_trunk, quiet
+from ftlab.models.modes import evaluation_mode
+from ftlab.training import Fit, fit
+
+MOST_TOKENS = 256  # of a text; what is longer is cut at its end
+LIBRARY = "sentence-transformers/"  # names on the Hub that ask for that library
+
+
+class Encoder(Protocol):
+    """Anything that turns texts into vectors."""
+
+    dimension: int
+
+    def encode(self, texts: Sequence[str], batch_size: int = 64) -> np.ndarray:
+        """(texts, dimension) in fp32, each of length 1."""
+
+
+def load_encoder(base_model: str = BASE_MODEL) -> Encoder:
+    """An encoder from any base model: "lab", a folder, or a Hub name; causal or not.
+
+    "sentence-transformers/..." is loaded by that library, with its own pooling, if it is
+    installed; LabError says so if not.
+    """
+    if base_model.startswith(LIBRARY):
+        return _LibraryEncoder(base_model)
+    return TrunkEncoder(load_trunk(base_model), load_tokenizer(base_model))
+
+
+class TrunkEncoder:
+    """The mean of a trunk's last token vectors (Reimers & Gurevych 2019), scaled to length 1."""
+
+    def __init__(self, trunk: Any, tokenizer: Any) -> None:
+        self.tokenizer = tokenizer
+        self.model = TwoTexts(trunk)
+        self.dimension = int(trunk.config.hidden_size)
+
+    def encode(self, texts: Sequence[str], batch_size: int = 64) -> np.ndarray:
+        """See `Encoder`."""
+        features = self.features(texts)
+        vectors: np.ndarray = np.zeros((len(features), self.dimension), np.float32)
+        device = next(self.model.parameters()).device
+        with evaluation_mode(self.model), torch.inference_mode():
+            lengths = [len(feature["input_ids"]) for feature in features]
+            for chosen in batches_by_length(lengths, batch_size):
+                batch = collate([features[i] for i in chosen], self.tokenizer.pad_token_id)
+                found = self.model.vectors(**{k: v.to(device) for k, v in batch.items()})
+                vectors[chosen] = found.cpu().numpy()
+        return vectors
+
+    def features(self, texts: Sequence[str]) -> list[Feature]:
+        """The tokens of each text."""
+        return encode(self.tokenizer, texts, max_length=max_length(self.model, MOST_TOKENS))
+
+    def save(self, folder: str | Path) -> None:
+        """Weights (safetensors) and tokenizer, so that `load_encoder(folder)` gives it again."""
+        with quiet():
+            self.model.trunk.save_pretrained(folder)
+            self.tokenizer.save_pretrained(folder)
+
+
+class TwoTexts(nn.Module):
+    """A trunk that reads questions and passages, as a model that `fit()` can train.
+
+    In training every row is a question followed by its passage, and `labels` says which token
+    belongs to which (0 and 1, -100 for padding): they are taken apart before the trunk reads them.
+    """
+
+    def __init__(self, trunk: Any, temperature: float = 0.05) -> None:
+        super().__init__()
+        self.trunk, self.temperature = trunk, temperature
+        # Causal models would keep keys and values for a continuation that never comes.
+        caches = "use_cache" in inspect.signature(trunk.forward).parameters
+        self._arguments: dict[str, Any] = {"use_cache": False} if caches else {}
+
+    @property
+    def config(self) -> Any:
+        """The trunk's configuration."""
+        return self.trunk.config
+
+    def get_input_embeddings(self) -> nn.Module:
+        """The trunk's table of token vectors."""
+        return self.trunk.get_input_embeddings()
+
+    def vectors(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """(batch, length) token ids and mask to (batch, width) vectors of length 1."""
+        states = self.trunk(
+            input_ids=input_ids, attention_mask=attention_mask, **self._arguments
+        ).last_hidden_state
+        mask = attention_mask.unsqueeze(-1)
+        return nn.functional.normalize((states.float() * mask).sum(1) / mask.sum(1), dim=-1)
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        labels: torch.Tensor,
+        use_cache: bool = False,
+    ) -> SimpleNamespace:
+        """InfoNCE (van den Oord et al. 2018) with the batch's other passages as negatives
+        (Henderson et al. 2017): which passage belongs to the question? Mean cross-entropy."""
+        rows: list[torch.Tensor] = []
+        for side in (0, 1):
+            rows += [row[kept == side] for row, kept in zip(input_ids, labels, strict=True)]
+        ids = nn.utils.rnn.pad_sequence(rows, batch_first=True)
+        lengths = torch.tensor([len(row) for row in rows], device=ids.device)
+        mask = (torch.arange(ids.shape[1], device=ids.device) < lengths[:, None]).long()
+        asked, told = self.vectors(ids, mask).float().chunk(2)
+        logits = asked @ told.T / self.temperature
+        # The same passage again, asked for by another question, is no negative.
+        passages = ids[len(input_ids) :]
+        same = (passages[:, None] == passages[None]).all(-1)
+        same.fill_diagonal_(False)
+        logits = logits.masked_fill(same, -torch.inf)
+        wanted = torch.arange(len(logits), device=logits.device)
+        return SimpleNamespace(loss=nn.functional.cross_entropy(logits, wanted), logits=logits)
+
+
+def fine_tune_encoder(
+    encoder: Encoder,
+    questions: Sequence[str],
+    passages: Sequence[str],
+    *,
+    learning_rate: float = 5e-4,
+    epochs: int = 3,
+    batch_size: int = 32,
+    temperature: float = 0.05,
+    seed: int = 0,
+    device: str = "auto",
+    progress: bool = True,
+) -> Fit:
+    """Train `encoder` in place so that each question lies nearest to its passage.
+
+    Pair i is `questions[i]` and `passages[i]`, which answers it; every other passage of its batch
+    serves as a wrong one, so larger batches are harder. Returns what `fit()` gives. Vectors of an
+    index made before are of no use afterwards: encode the passages again.
+    """
+    if not isinstance(encoder, TrunkEncoder):
+        raise LabError("Only encoders that the lab loads itself can be trained here.")
+    if len(questions) != len(passages):
+        raise LabError(f"{len(questions)} questions but {len(passages)} passages.")
+    if batch_size < 2:
+        raise LabError("batch_size must be 2 or more: the other passages are what to tell it from.")
+    if not temperature > 0:
+        raise LabError(f"temperature must be above 0, not {temperature}.")
+    half = max_length(encoder.model, 2 * MOST_TOKENS) // 2  # both must fit together
+    pairs = [
+        {"input_ids": asked[:half] + told[:half], "labels": [0] * len(asked) + [1] * len(told)}
+        for asked, told in (
+            (a["input_ids"][:half], b["input_ids"][:half])
+            for a, b in zip(encoder.features(questions), encoder.features(passages), strict=True)
+        )
+    ]
+    encoder.model.temperature = temperature
+    return fit(
+        encoder.model,
+        pairs,
+        pad_id=encoder.tokenizer.pad_token_id,
+        learning_rate=learning_rate,
+        epochs=epochs,
+        batch_size=batch_size,
+        seed=seed,
+        device=device,
+        progress=progress,
+    )
+
+
+class _LibraryEncoder:
+    """A model of the sentence-transformers library."""
+
+    def __init__(self, name: str) -> None:
+        if importlib.util.find_spec("sentence_transformers") is None:
+            raise LabError(
+                f"{name} needs the package sentence-transformers, which is not installed here: "
+                "pip install sentence-transformers, or give 'lab' or another base model."
+            )
+        offline = go_offline_if_unreachable()
+        from sentence_transformers import SentenceTransformer
+
+        try:
+            with quiet():
+                self._model = SentenceTransformer(
+                    name,
+                    trust_remote_code=False,
+                    local_files_only=bool(offline),
+                    model_kwargs={"use_safetensors": True},
+                )
+        except Exception as error:  # the library and the Hub have no common base class
+            reason = " ".join(str(error).split())[:300]
+            raise LabError(f"{name} cannot be loaded ({reason}).") from None
+        self.dimension = int(self._model.get_sentence_embedding_dimension() or 0)
+
+    def encode(self, texts: Sequence[str], batch_size: int = 64) -> np.ndarray:
+        """See `Encoder`."""
+        found = self._model.encode(
+            list(texts), batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False
+        )
+        return np.asarray(found, np.float32)

@@ -1,0 +1,152 @@
+"""From a question to the passages that may answer it: by words, by vectors, or by both."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import numpy as np
+
+from ftlab.errors import LabError
+from ftlab.models import sequence_logprob
+from ftlab.rag.encoders import Encoder
+from ftlab.rag.passages import Passage
+from ftlab.rag.sparse import WordIndex
+from ftlab.rag.stores import Hit, Store, Where, no_hits
+
+MODES = ("hybrid", "dense", "sparse")
+FUSION = 60  # the constant of Cormack et al. 2009: how little a first rank counts above a tenth
+LEAST_CANDIDATES = 20
+Reranker = Callable[[str, Sequence[Passage]], Sequence[float]]
+
+
+class Retriever:
+    """Search in a store by `mode`: BM25 ("sparse"), vectors ("dense"), or both, their ranks fused
+    (reciprocal rank fusion, Cormack et al. 2009).
+
+    `newest_wins`: of passages with the same key only the newest may be found, of those that the
+    search's `where` allows; a date that is not given counts as the oldest. `rerank` gives a
+    question's candidates new scores, of which more is better.
+
+    The store is the one truth: the words are indexed in memory, from what it holds, so both sides
+    are in step whatever happened to a process before. Only "dense" without `newest_wins` does not
+    read the whole store; what others change there meanwhile, the words do not see.
+    """
+
+    def __init__(
+        self,
+        store: Store,
+        encoder: Encoder,
+        *,
+        mode: str = "hybrid",
+        newest_wins: bool = False,
+        rerank: Reranker | None = None,
+    ) -> None:
+        if mode not in MODES:
+            raise LabError(f"mode must be one of {', '.join(MODES)}, not {mode!r}.")
+        if encoder.dimension != store.dimension:
+            raise LabError(
+                f"The index holds vectors of {store.dimension} numbers, the encoder gives "
+                f"{encoder.dimension}: build the index again with this encoder."
+            )
+        self.store, self.encoder = store, encoder
+        self.mode, self.newest_wins, self.rerank = mode, newest_wins, rerank
+        self._words: WordIndex | None = None
+        self._dated: dict[str, list[Passage]] = {}
+
+    def upsert(self, passages: Sequence[Passage]) -> None:
+        """Insert or change documents: the passages of each source replace what it had before."""
+        if passages:
+            vectors = self.encoder.encode([passage.text for passage in passages])
+            self._words = None
+            self.store.upsert(passages, vectors)
+
+    def delete(self, sources: Iterable[str]) -> None:
+        """Delete documents."""
+        self._words = None
+        self.store.delete(sources)
+
+    def search(
+        self, questions: Sequence[str], k: int = 4, *, where: Where | None = None
+    ) -> list[list[Hit]]:
+        """The `k` best passages for each question, best first.
+
+        Scores are cosines, BM25 scores, fused reciprocal ranks or what `rerank` gives. LabError if
+        the index is empty.
+        """
+        if k < 1:
+            raise LabError(f"k must be 1 or more, not {k}.")
+        if not questions:
+            return []
+        if self.mode != "dense" or self.newest_wins:
+            self._refresh()
+        depth = max(4 * k, LEAST_CANDIDATES)
+        sides = []
+        if self.mode != "sparse":
+            vectors = self.encoder.encode(questions)
+            sides.append(self.store.search(vectors, depth, where=where))
+        if self.mode != "dense":
+            assert self._words is not None
+            sides.append(self._words.search(questions, depth, where=where))
+        rankings = (
+            sides[0] if len(sides) == 1 else [fuse(*pair) for pair in zip(*sides, strict=True)]
+        )
+        if self.newest_wins:
+            rankings = [
+                [h for h in hits if not self._outdated(h.passage, where)] for hits in rankings
+            ]
+        if self.rerank is not None:
+            rankings = [
+                self._reranked(question, hits, self.rerank)
+                for question, hits in zip(questions, rankings, strict=True)
+            ]
+        return [hits[:k] for hits in rankings]
+
+    def _refresh(self) -> None:
+        if self._words is not None:
+            return
+        passages = self.store.passages()
+        if not passages:
+            raise no_hits()
+        self._dated = {}
+        for passage in passages:
+            if passage.key:
+                self._dated.setdefault(passage.key, []).append(passage)
+        self._words = WordIndex(passages)
+
+    def _outdated(self, passage: Passage, where: Where | None) -> bool:
+        return any(
+            other.date > passage.date and (where is None or where.allows(other))
+            for other in self._dated.get(passage.key, [])
+        )
+
+    @staticmethod
+    def _reranked(question: str, hits: list[Hit], rerank: Reranker) -> list[Hit]:
+        if not hits:
+            return hits
+        scores = rerank(question, [hit.passage for hit in hits])
+        order = np.argsort(-np.asarray(scores, dtype=float), kind="stable")
+        return [Hit(hits[i].passage, float(scores[i])) for i in order]
+
+
+def fuse(*rankings: Sequence[Hit]) -> list[Hit]:
+    """Reciprocal rank fusion: a passage scores 1 / (60 + rank) in each ranking that has it."""
+    scores: dict[str, float] = {}
+    passages: dict[str, Passage] = {}
+    for hits in rankings:
+        for rank, hit in enumerate(hits, start=1):
+            name = hit.passage.id
+            passages[name] = hit.passage
+            scores[name] = scores.get(name, 0.0) + 1 / (FUSION + rank)
+    return [Hit(passages[name], scores[name]) for name in sorted(scores, key=lambda n: -scores[n])]
+
+
+def question_likelihood(model: Any, tokenizer: Any) -> Reranker:
+    """A reranker that asks a causal language model how likely the question is after the passage
+    (Sachan et al. 2022): ln p(question | passage) in nats. One pass a candidate."""
+
+    def rerank(question: str, passages: Sequence[Passage]) -> Sequence[float]:
+        prompts = [f"Notes: {' '.join(passage.text.split())}\nQuestion:" for passage in passages]
+        return sequence_logprob(model, tokenizer, prompts, [f" {question}"] * len(prompts)).tolist()
+
+    return rerank

@@ -1,0 +1,81 @@
+"""Passages as rows of a Milvus collection, and conditions as its filter expressions.
+
+Values of the data never enter an expression: only hexadecimal digests of them, and dates that were
+checked to be digits and hyphens.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+
+from ftlab.errors import LabError
+from ftlab.rag.passages import Passage, digest, from_json, to_json
+from ftlab.rag.stores import Hit, Where
+
+MOST_BYTES = 65_535  # of a text field in Milvus
+ROWS = 4_096  # of a request; a document is never divided, however many it has
+
+
+def to_row(passage: Passage, vector: np.ndarray) -> dict[str, Any]:
+    """The row of a passage; LabError if its text is too long for one."""
+    tags = "".join(f" {_tag(name, value)}" for name, value in passage.metadata.items())
+    line = to_json(passage)
+    if len(line.encode("utf-8")) > MOST_BYTES:
+        raise LabError(f"Passage {passage.id!r} is too long to store: cut it into smaller ones.")
+    return {
+        "id": digest(passage.id),
+        "vector": vector,
+        "source": digest(passage.source),
+        "date": passage.date,
+        "live": "yes",
+        "tags": f"{tags} ",
+        "passage": line,
+    }
+
+
+def dead_row(name: str, vector: np.ndarray) -> dict[str, Any]:
+    """A row in the place of a passage that its document lost. Its vector means nothing."""
+    empty = {"source": "", "date": "", "live": "no", "tags": "", "passage": ""}
+    return {"id": name, "vector": vector, **empty}
+
+
+def whole_documents(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
+    """The rows in requests of about `ROWS`, those of one document always in the same one."""
+    documents: dict[str, list[dict[str, Any]]] = {}
+    for row in rows:
+        documents.setdefault(row["source"], []).append(row)
+    group: list[dict[str, Any]] = []
+    for document in documents.values():
+        if group and len(group) + len(document) > ROWS:
+            yield group
+            group = []
+        group += document
+    if group:
+        yield group
+
+
+def as_filter(where: Where | None) -> str:
+    """A condition as a filter expression; "" for none."""
+    if where is None:
+        return ""
+    parts = [f'tags like "% {_tag(name, value)} %"' for name, value in where.equal.items()]
+    parts += [f'date >= "{where.since}"'] if where.since else []
+    parts += [f'date <= "{where.until}" and date > ""'] if where.until else []
+    return " and ".join(parts)
+
+
+def _tag(name: str, value: str) -> str:
+    return digest(f"{name}\0{value}")
+
+
+def listed(digests: Iterable[str]) -> str:
+    """Digests as the list of an expression."""
+    return "[" + ", ".join(f'"{name}"' for name in digests) + "]"
+
+
+def to_hit(found: Any) -> Hit:
+    """What a search gave, as a hit."""
+    return Hit(from_json(found["entity"]["passage"]), float(found["distance"]))

@@ -1,0 +1,156 @@
+"""One small interface to a store of passages and their vectors, whatever is behind it."""
+
+from __future__ import annotations
+
+import importlib.util
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ftlab.errors import LabError
+from ftlab.rag.passages import Passage, check_date
+
+MEMORY = "memory:"
+SERVERS = ("http://", "https://", "tcp://")
+
+
+@dataclass(frozen=True)
+class Hit:
+    """A passage that was found; a greater `score` is better."""
+
+    passage: Passage
+    score: float
+
+
+@dataclass(frozen=True)
+class Where:
+    """Which passages may be found: those with all pairs of `equal` in their metadata, dated from
+    `since` to `until` (both included; "" is no limit). A passage without a date is in no range.
+
+    A date that is only a year or a month stands for its beginning.
+    """
+
+    equal: Mapping[str, str] = field(default_factory=dict, hash=False)
+    since: str = ""
+    until: str = ""
+
+    def __post_init__(self) -> None:
+        check_date(self.since, "Where, since")
+        check_date(self.until, "Where, until")
+
+    def allows(self, passage: Passage) -> bool:
+        """Whether `passage` may be found."""
+        if any(passage.metadata.get(name) != value for name, value in self.equal.items()):
+            return False
+        if self.since and not passage.date >= self.since:
+            return False
+        return not self.until or "" < passage.date <= self.until
+
+
+class Store(Protocol):
+    """Passages and one vector each, searched by cosine. `source` names a document.
+
+    A document is written and deleted as a whole: a process that is killed at any moment leaves
+    every document as it was or as it was to become, never between.
+    """
+
+    dimension: int
+
+    def upsert(self, passages: Sequence[Passage], vectors: ArrayLike) -> None:
+        """Write documents: all that was stored of each source among `passages` is replaced by the
+        passages given. `vectors` is (passages, dimension), of any length above 0."""
+
+    def delete(self, sources: Iterable[str]) -> None:
+        """Delete every passage of these documents; unknown ones are no error."""
+
+    def search(self, vectors: ArrayLike, k: int, *, where: Where | None = None) -> list[list[Hit]]:
+        """The `k` most similar passages for each of the (queries, dimension) vectors, best first.
+        LabError if the store is empty."""
+
+    def passages(self) -> list[Passage]:
+        """Everything that is stored."""
+
+    def count(self) -> int:
+        """How many passages are stored."""
+
+    def close(self) -> None:
+        """Let go of files and locks; the store cannot be used any more."""
+
+
+def open_store(uri: str | Path, dimension: int | None = None) -> Store:
+    """The store at `uri`; a new one of `dimension` if there is none. Without a dimension it must
+    be there.
+
+    "memory:" is an exact search in numpy, kept nowhere; a file ending in ".npz" is the same, kept
+    in that file. A path ending in ".db" is Milvus Lite, a vector database inside this process;
+    "http://host:19530" is a Milvus server or cluster (its token, if it wants one, is read from the
+    variable MILVUS_TOKEN). LabError says in one sentence what is missing or does not fit.
+    """
+    from ftlab.rag.exact import ExactStore
+
+    name = str(uri)
+    if dimension is not None and dimension < 1:
+        raise LabError(f"A store needs vectors of 1 or more numbers, not {dimension}.")
+    if name == MEMORY or name.endswith(".npz"):
+        return ExactStore(None if name == MEMORY else Path(name).expanduser(), dimension)
+    server = name.startswith(SERVERS)
+    if not server and not name.endswith(".db"):
+        raise LabError(
+            f"{name!r} names no store: give '{MEMORY}', a path ending in .npz or .db, or the "
+            "address of a Milvus server, http://host:19530."
+        )
+    for package in ("pymilvus",) if server else ("pymilvus", "milvus_lite"):
+        if importlib.util.find_spec(package) is None:
+            instead = "" if server else f", or give a path ending in .npz or '{MEMORY}' instead"
+            raise LabError(
+                f"{name} needs the package {package.replace('_', '-')}, which is not installed "
+                f"here: pip install {package.replace('_', '-')}{instead}."
+            )
+    from ftlab.rag.milvus import MilvusStore
+
+    return MilvusStore(name, dimension)
+
+
+def checked(passages: Sequence[Passage], vectors: ArrayLike, dimension: int) -> np.ndarray:
+    """(passages, dimension) vectors of length 1 in fp32, after a look at what is to be written."""
+    twice = _repeated([passage.id for passage in passages])
+    if twice is not None:
+        raise LabError(f"Two passages have the id {twice!r}.")
+    found = unit(vectors, dimension)
+    if len(found) != len(passages):
+        raise LabError(f"{len(passages)} passages but {len(found)} vectors.")
+    return found
+
+
+def unit(vectors: ArrayLike, dimension: int) -> np.ndarray:
+    """(n, dimension) vectors of length 1 in fp32; LabError if they do not fit the store."""
+    found = np.asarray(vectors, dtype=np.float32)
+    if found.ndim != 2 or found.shape[1] != dimension:
+        raise LabError(
+            f"The index holds vectors of {dimension} numbers; these have the shape {found.shape}: "
+            "they come from another encoder."
+        )
+    if not len(found):
+        return found
+    lengths = np.linalg.norm(found, axis=1, keepdims=True)
+    if not (np.isfinite(lengths).all() and (lengths > 0).all()):
+        raise LabError("A vector of zeros, or one that is not finite, has no direction to compare.")
+    return found / lengths
+
+
+def no_hits() -> LabError:
+    """For a search in an empty index."""
+    return LabError("The index is empty: put passages into it before searching.")
+
+
+def _repeated(names: Sequence[str]) -> str | None:
+    seen: set[str] = set()
+    for name in names:
+        if name in seen:
+            return name
+        seen.add(name)
+    return None
