@@ -285,19 +285,22 @@ while True:
     store.upsert(documents, rng.normal(size=(len(documents), 8)))
     if version % 3 == 0:
         store.delete(["passing"])
+    print("wrote", flush=True)
 """
 
 
 def test_killed_at_any_moment_every_document_is_whole(path: Path) -> None:
-    """Ten writers are killed (SIGKILL) at random moments of their updates."""
+    """Ten writers are killed (SIGKILL) at random moments, every other one after a first update."""
     chance = random.Random(0)
     versions: list[int] = []
-    for _ in range(KILLS):
+    for number in range(KILLS):
         last = max(versions, default=0)
         run = [sys.executable, "-c", WRITER, str(path), str(last)]
         writer = subprocess.Popen(run, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL)
         assert writer.stdout is not None
         assert writer.stdout.readline() == b"ready\n"
+        if number % 2:
+            assert writer.stdout.readline() == b"wrote\n"
         time.sleep(chance.uniform(0.0, 0.25))
         os.kill(writer.pid, signal.SIGKILL)
         writer.wait()
@@ -316,4 +319,4 @@ def test_killed_at_any_moment_every_document_is_whole(path: Path) -> None:
             versions.append(int(version))
             assert versions[-1] >= last - 1
         store.close()
-    assert len(set(versions)) > KILLS // 2  # the writers did get to write
+    assert len(set(versions)) >= KILLS // 2  # the writers did get to write
