@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
@@ -25,7 +26,9 @@ def in_parallel(function: Callable[..., T], jobs: Sequence[dict[str, Any]], what
         return [function(**job) for job in jobs]
     parallel = Parallel(n_jobs=workers, inner_max_num_threads=1, return_as="generator")
     found = []
-    with progress_bar(len(jobs), 0, True) as advance:
+    with progress_bar(len(jobs), 0, True) as advance, warnings.catch_warnings():
+        # Between two jobs joblib replaces a process whose memory has grown: nothing is lost.
+        warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
         for result in parallel(delayed(_quietly)(function, job) for job in jobs):
             found.append(result)
             advance(what)
