@@ -95,6 +95,11 @@ def add_error(notebook: Any) -> None:
     ]
 
 
+def say_a_name(notebook: Any) -> None:
+    said = {"text/markdown": "It took {seconds:.1f} seconds."}
+    notebook.cells[3].outputs = [nbformat.v4.new_output("display_data", data=said)]
+
+
 @pytest.mark.parametrize(
     ("damage", "words"),
     [
@@ -111,6 +116,7 @@ def add_error(notebook: Any) -> None:
         (set_count(3, 7), "not run once each and in order: [1, 2, 7, 4]"),
         (set_count(4, None), "not run once each and in order"),
         (add_error, "An output is an error: ValueError"),
+        (say_a_name, "A number is missing where it is told: {seconds:.1f}"),
         (lambda nb: nb.metadata.pop("ftlab"), "--refresh"),
         (lambda nb: nb.metadata["ftlab"].update(profile="full"), "of the profile full"),
         (

@@ -193,4 +193,9 @@ def _outputs(notebook: Any) -> list[str]:
         for output in cell.outputs:
             if output.output_type == "error":
                 found.append(f"An output is an error: {output.ename}.")
+            said = "".join(output.get("data", {}).get("text/markdown", ""))
+            if "{" in said:  # an f-string that lost its f
+                found.append(
+                    f"A number is missing where it is told: {said[said.index('{') :][:60]}"
+                )
     return found
