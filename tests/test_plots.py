@@ -114,7 +114,8 @@ def test_a_ladder_is_drawn_by_size_and_by_forgetting() -> None:
     rows += [row("full", 9000, 1.5), {**row("elsewhere", 7, 7.0), "task": "far"}]
     sizes = axes_of(plots.gain_by_size(rows, "near"))
     assert {text.get_text() for text in sizes.texts} == {"majority", "head", "soft prompt", "full"}
-    losses = axes_of(plots.gain_by_forgetting(rows, "near"))
+    losses = axes_of(plots.gain_by_forgetting(rows, "near", "Reference run"))
+    assert losses.get_title(loc="left").startswith("Reference run, 'near'")
     assert {text.get_text() for text in losses.texts} == {"head", "full"}
     assert {0.01, 1.5} <= {float(x) for line in losses.lines for x in line.get_xdata()}
 

@@ -15,9 +15,9 @@ TRACE = 0.01  # bits: what forgets less stands there, as a logarithmic axis has 
 Rows = Iterable[dict[str, Any]]  # as `Climb.row` makes them, or a record keeps them
 
 
-def gain_by_size(rows: Rows, task: str) -> Figure:
+def gain_by_size(rows: Rows, task: str, run: str = "") -> Figure:
     """Test accuracy of all networks on `task` over the number of parameters that move in them;
-    baselines without a network are levels."""
+    baselines without a network are levels. `run` names a run other than the present one."""
     mine = [row for row in rows if row["task"] == task]
     return pareto(
         {
@@ -27,12 +27,12 @@ def gain_by_size(rows: Rows, task: str) -> Figure:
         },
         x="parameters that move (log scale)",
         y="test accuracy",
-        title=f"'{task}': what moves and what it gives",
+        title=_title(run, task, "what moves and what it gives"),
         levels={row["method"]: row["value"] for row in mine if row["trainable"] is None},
     )
 
 
-def gain_by_forgetting(rows: Rows, task: str) -> Figure:
+def gain_by_forgetting(rows: Rows, task: str, run: str = "") -> Figure:
     """Test accuracy on `task` over the bits a character forgotten, where that was measured."""
     return pareto(
         {
@@ -42,9 +42,13 @@ def gain_by_forgetting(rows: Rows, task: str) -> Figure:
         },
         x=f"bits a character forgotten (log scale; {TRACE} and less at the left end)",
         y="test accuracy",
-        title=f"'{task}': what is learned and what is forgotten",
+        title=_title(run, task, "what is learned and what is forgotten"),
     )
 
 
 def _accuracy(row: dict[str, Any]) -> Estimate:
     return Estimate(row["value"], row["ci_low"], row["ci_high"], row["seeds"])
+
+
+def _title(run: str, task: str, shown: str) -> str:
+    return f"{run}, '{task}': {shown}" if run else f"'{task}': {shown}"
