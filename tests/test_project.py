@@ -42,6 +42,7 @@ ORDER = [
     "checkup",
     "trials",
     "rag",
+    "serving",
     "records",
     "environment",
     "memory",

@@ -122,6 +122,22 @@ CONTRACT = {
             low=1,
             but=(0,),
         ),
+        Parameter("documents", str, '"town", or a folder of .txt and .md files'),
+        Parameter(
+            "questions", str, '"town", or a JSON Lines file of questions, answers and sources'
+        ),
+        Parameter("encoder", str, 'what makes vectors of texts: "lab", a folder, or a Hub name'),
+        Parameter(
+            "index",
+            str,
+            'a path ending in .db or .npz, or the address of a Milvus server; "": for this run',
+            may_be_empty=True,
+        ),
+        Parameter("price_training", float, "of 1,000 tokens in training", low=0),
+        Parameter("price_input", float, "of 1,000 tokens of a prompt, base model", low=0),
+        Parameter("price_output", float, "of 1,000 tokens of an answer, base model", low=0),
+        Parameter("price_tuned_input", float, "the same, fine-tuned model", low=0),
+        Parameter("price_tuned_output", float, "the same, fine-tuned model", low=0),
     )
 }
 
@@ -152,6 +168,21 @@ NOTEBOOKS: dict[str, dict[str, Value]] = {
     },
     "02_layer_freezing": LADDER_DEFAULTS,
     "03_lora": LADDER_DEFAULTS,
+    "04_rag": {
+        "profile": "quick",
+        "seed": 0,
+        "seeds": 0,
+        "base_model": "lab",
+        "documents": "town",
+        "questions": "town",
+        "encoder": "lab",
+        "index": "",
+        "price_training": 0.008,
+        "price_input": 0.0015,
+        "price_output": 0.002,
+        "price_tuned_input": 0.012,
+        "price_tuned_output": 0.016,
+    },
 }
 
 # What a parameter means where it allows more than in other notebooks.

@@ -127,6 +127,14 @@ def _check_sources(values: Mapping[str, Any]) -> Path:
                 texts_per_label=values.get("texts_per_label", 0),
                 seed=values["seed"],
             )
+        if "encoder" in values:
+            name = "encoder"
+            model_folder(values["encoder"])
+        if "documents" in values:
+            from ftlab.serving import read_case
+
+            name = "documents"
+            read_case(values["documents"], values["questions"])
     except LabError as error:
         text = str(error)
         raise ParameterError(text if name in text else f"Parameter '{name}': {text}") from None
