@@ -141,6 +141,24 @@ def test_a_model_or_data_that_cannot_be_had_is_refused_at_once(
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"documents": "nowhere"}, "documents and questions belong together"),
+        ({"documents": "nowhere", "questions": "q.jsonl"}, "nowhere"),
+        ({"encoder": "./nowhere"}, "nowhere"),
+    ],
+)
+def test_documents_and_encoders_that_cannot_be_had_are_refused_at_once(
+    namespace: dict[str, Any], changes: dict[str, str], words: str
+) -> None:
+    defaults = NOTEBOOKS["04_rag"] | {"base_model": namespace["base_model"]}
+    for name in DEFAULTS:
+        del namespace[name]
+    with pytest.raises(ParameterError, match=words):
+        open_lab("04_rag", {**namespace, **defaults, **changes})
+
+
 def test_opening_seeds_everything_and_describes_the_run(
     namespace: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:

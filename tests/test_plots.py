@@ -93,6 +93,20 @@ def test_a_pareto_front_holds_what_nothing_cheaper_beats() -> None:
     assert min(abs(a - b) for a in heights for b in heights if a != b) > 10  # none overlap
 
 
+def test_a_border_parts_what_is_better_above_from_below() -> None:
+    figure = plots.borders(
+        {"money": ([1, 10], [20.0, 200.0]), "seconds": ([1, 10], [3.0, 30.0])},
+        x="changes", y="requests", title="t", above="train", below="look up",
+    )  # fmt: skip
+    axes = axes_of(figure)
+    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
+    low, high = axes.get_ylim()
+    assert low < 3
+    assert high > 200
+    places = {text.get_text(): text.get_position()[1] for text in axes.texts}
+    assert places["train"] > 0.5 > places["look up"]
+
+
 def test_a_heat_map_shows_every_number_and_leaves_gaps_empty() -> None:
     figure = plots.heat(
         {"near": {"head": 0.3, "full": 0.71}, "far": {"head": 0.29}}, x="task", y="part", title="t"

@@ -21,11 +21,10 @@ from ftlab.ladder import Rung, costs
 from ftlab.memory import Memory
 from ftlab.methods import Learned, Schooling, fine_tuning, majority, word_counts
 from ftlab.models import load_classifier, load_tokenizer, starting_rate
-from ftlab.parallel import in_parallel
+from ftlab.parallel import WORTH_PROCESSES, in_parallel
 from ftlab.training.hardware import choose_device
 
 FACTORS = (1.0, 2.0, 0.5)  # times a rung's start: the learning rates tried, in this order
-WORTH_PROCESSES = 300  # training steps from which starting other processes pays
 TUNED_ON = 3  # seeds, at most, over which the validation accuracy of a rate is averaged
 STRENGTHS = (10.0, 1.0, 100.0)  # tried by the regression on word counts
 COUNTED = ("trainable", "share", "optimizer_bytes", "memory_bytes", "stored_bytes")

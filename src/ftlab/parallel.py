@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 T = TypeVar("T")
+WORTH_PROCESSES = 300  # training steps from which starting other processes pays
 
 
 def in_parallel(function: Callable[..., T], jobs: Sequence[dict[str, Any]], what: str) -> list[T]:

@@ -7,13 +7,14 @@ import random
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
 from ftlab.data import encode_pairs
 from ftlab.errors import LabError
 from ftlab.evaluation import normalise
+from ftlab.parallel import WORTH_PROCESSES, in_parallel
 from ftlab.rag.passages import AskedQuestion, Passage, read_folder, read_questions
 from ftlab.world.exercises import question_prompt
 from ftlab.world.needs import Item, Need
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 TOWN = "town"  # the documents and questions that the lab brings
 FEWEST = 12  # questions of one's own: some to learn from, some for choices, some to be examined on
 LONGEST = 44  # tokens of an answer, at most: the dialect takes the most
+Key = TypeVar("Key")
 Pairs = Sequence[tuple[str, str]]  # prompt and answer; a page to read is an answer to ""
 
 
@@ -110,6 +112,22 @@ def teach_and_serve(
     )
 
 
+def teach_all(jobs: Mapping[Key, dict[str, Any]], what: str) -> dict[Key, Taught]:
+    """`teach_and_serve(**job)` for every job, on all cores where that pays, under the jobs' keys.
+
+    `what` is the remark of the progress bar.
+    """
+    from ftlab.training.hardware import choose_device
+
+    steps = sum(job["teaching"].steps for job in jobs.values())
+    todo = list(jobs.values())
+    if steps < WORTH_PROCESSES or choose_device()[0].type != "cpu":
+        done = [teach_and_serve(**job) for job in todo]
+    else:
+        done = in_parallel(teach_and_serve, todo, what)
+    return dict(zip(jobs, done, strict=True))
+
+
 def serve(
     model: PreTrainedModel,
     tokenizer: PreTrainedTokenizerBase,
@@ -124,7 +142,7 @@ def serve(
         [text.strip() for text in texts],
         np.array([len(ids) for ids in tokenizer(list(prompts))["input_ids"]]),
         # The end of the line is written too.
-        np.array([len(ids) + 1 for ids in tokenizer(texts)["input_ids"]]),
+        np.array([len(ids) + 1 for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]),
     )
 
 

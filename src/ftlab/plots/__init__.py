@@ -6,7 +6,7 @@ their look by their order: keep it the same from figure to figure. Bands and whi
 intervals.
 """
 
-from ftlab.plots.choices import heat, pareto
+from ftlab.plots.choices import borders, heat, pareto
 from ftlab.plots.looks import LOOKS, show
 from ftlab.plots.rungs import gain_by_forgetting, gain_by_size
 from ftlab.plots.series import bands, bars, lines
@@ -15,6 +15,7 @@ __all__ = [
     "LOOKS",
     "bands",
     "bars",
+    "borders",
     "gain_by_forgetting",
     "gain_by_size",
     "heat",

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ftlab.evaluation import Estimate
-from ftlab.plots.looks import LOOKS, SIZE, heights, new_axes
+from ftlab.plots.looks import LOOKS, SIZE, first_looks, heights, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -86,6 +87,34 @@ def _names_beside(
             },
             annotation_clip=False,
         )
+
+
+def borders(
+    series: Mapping[str, tuple[ArrayLike, ArrayLike]],
+    *,
+    x: str,
+    y: str,
+    title: str,
+    above: str,
+    below: str,
+) -> Figure:
+    """Lines (xs, ys) on logarithmic axes between what is the better choice `above` and `below`."""
+    figure, axes = new_axes(x, y, title)
+    axes.set_xscale("log")
+    axes.set_yscale("log")
+    highest = 10 * max(float(np.max(np.asarray(ys))) for _, ys in series.values())
+    lowest = min(float(np.min(np.asarray(ys))) for _, ys in series.values()) / 10
+    for (name, (xs, ys)), look in zip(series.items(), first_looks(len(series)), strict=True):
+        axes.plot(
+            xs, ys, color=look.colour, linestyle=look.line, marker=look.marker, label=name
+        )  # fmt: skip
+        axes.fill_between(xs, ys, highest, color=look.colour, alpha=0.08, linewidth=0)
+    axes.set_ylim(lowest, highest)
+    strong: dict[str, Any] = {"transform": axes.transAxes, "fontsize": 13, "fontweight": "bold"}
+    axes.text(0.03, 0.95, above, ha="left", va="top", **strong)
+    axes.text(0.97, 0.05, below, ha="right", va="bottom", **strong)
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, frameon=False)
+    return figure
 
 
 def heat(

@@ -115,6 +115,15 @@ def open_store(uri: str | Path, dimension: int | None = None) -> Store:
     return MilvusStore(name, dimension)
 
 
+def embedded_uri(folder: str | Path) -> str:
+    """Where a store of one's own stands in `folder`: a Milvus Lite database, or, where that does
+    not exist for the platform, a file for exact search (and a sentence that says so)."""
+    if all(importlib.util.find_spec(package) for package in ("pymilvus", "milvus_lite")):
+        return str(Path(folder) / "passages.db")
+    print("Milvus Lite is not installed here: the index is a file, searched exactly by numpy.")
+    return str(Path(folder) / "passages.npz")
+
+
 def checked(passages: Sequence[Passage], vectors: ArrayLike, dimension: int) -> np.ndarray:
     """(passages, dimension) vectors of length 1 in fp32, after a look at what is to be written."""
     twice = _repeated([passage.id for passage in passages])

@@ -1,0 +1,108 @@
+"""Models taught and asked, and questions of one's own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from conftest import refused
+
+from ftlab.errors import LabError
+from ftlab.models import load_causal_lm, load_tokenizer
+from ftlab.rag.passages import AskedQuestion
+from ftlab.serving import (
+    FEWEST,
+    OwnItem,
+    Teaching,
+    latencies,
+    own_need,
+    read_case,
+    serve,
+    teach,
+    teach_all,
+)
+
+PAIRS = [
+    (f"Question: What is the colour of the Sabmet {thing}?\nAnswer:", f"It is {colour}.")
+    for thing, colour in (("bell", "red"), ("lamp", "blue"), ("door", "green"), ("vase", "grey"))
+]
+
+
+def test_what_was_taught_is_said() -> None:
+    jobs = {
+        draw: {
+            "base_model": "lab",
+            "pairs": PAIRS,
+            "teaching": Teaching(25, 1.0, batch_size=4),
+            "seed": draw,
+            "prompts": {"colours": [prompt for prompt, _ in PAIRS]},
+        }
+        for draw in (0, 1)
+    }
+    for taught in teach_all(jobs, "taught").values():
+        assert taught.served["colours"].texts == [answer for _, answer in PAIRS]
+        assert taught.tokens > 25 * 4 * 15  # every step reads four pairs of at least 15 tokens
+        assert taught.seconds > 0
+
+
+def test_lora_moves_a_few_numbers_and_a_whole_teaching_all_of_them() -> None:
+    whole, _, moved = teach("lab", PAIRS, Teaching(1, 1.0), seed=0)
+    assert moved == sum(p.numel() for p in whole.parameters())
+    _, _, added = teach("lab", PAIRS, Teaching(1, 1.0, rank=2), seed=0)
+    assert 0 < added < moved / 20
+
+
+def test_answers_are_counted_and_timed_one_by_one() -> None:
+    model, tokenizer = load_causal_lm("lab"), load_tokenizer("lab")
+    prompts = [PAIRS[0][0], f"Notes: The bell is red.\n{PAIRS[1][0]}"]
+    served = serve(model, tokenizer, prompts, max_new_tokens=6)
+    assert served.prompt_tokens.tolist() == [len(tokenizer(p)["input_ids"]) for p in prompts]
+    assert ((served.new_tokens > 0) & (served.new_tokens <= 7)).all()
+    assert (latencies(model, tokenizer, prompts, max_new_tokens=2) > 0).all()
+
+
+def test_an_own_answer_may_stand_among_other_words() -> None:
+    item = OwnItem("Question: When?\nAnswer:", "Two weeks.", "When?")
+    assert item.is_right("You can send it back within two weeks of delivery.")
+    assert not item.is_right("You can send it back within three weeks.")
+
+
+def own_questions(count: int) -> list[AskedQuestion]:
+    return [AskedQuestion(f"What is {i}?", f"Number {i}.", "a.txt") for i in range(count)]
+
+
+def test_own_questions_are_dealt_once_each() -> None:
+    need = own_need(own_questions(FEWEST), seed=0, count=60)
+    parts = (need.lessons, need.items, need.validation)
+    assert [len(part) for part in parts] == [5, 4, 3]
+    assert len({item.query for part in parts for item in part}) == FEWEST
+    assert len(own_need(own_questions(100), seed=0, count=10).items) == 10
+
+
+def test_own_documents_and_questions_are_looked_at_before_anything_is_done(tmp_path: Path) -> None:
+    (tmp_path / "docs").mkdir()
+    (tmp_path / "docs" / "a.txt").write_text("The number is seven.", encoding="utf-8")
+    docs, file = str(tmp_path / "docs"), tmp_path / "questions.jsonl"
+
+    def write(count: int, source: str = "a.txt") -> None:
+        lines = [
+            json.dumps({"question": f"What is {i}?", "answer": "Seven.", "source": source})
+            for i in range(count)
+        ]
+        file.write_text("\n".join(lines), encoding="utf-8")
+
+    assert read_case("town", "town") is None
+    refused(lambda: read_case(docs, "town"), "documents and questions belong together")
+    refused(lambda: read_case(docs, str(tmp_path / "none.jsonl")), "none.jsonl")
+    write(FEWEST - 1)
+    refused(lambda: read_case(docs, str(file)), "questions.jsonl", str(FEWEST))
+    write(FEWEST, source="b.txt")
+    refused(lambda: read_case(docs, str(file)), "'b.txt'", "no file in")
+    write(FEWEST)
+    case = read_case(docs, str(file))
+    assert case is not None
+    assert [passage.source for passage in case[0]] == ["a.txt"]
+    file.write_text('{"question": "What?", "answer": "Seven."}\n{"question"', encoding="utf-8")
+    with pytest.raises(LabError, match="line 2"):
+        read_case(docs, str(file))
