@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import zipfile
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -12,6 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ftlab.errors import LabError
+from ftlab.files import written_whole
 from ftlab.rag.passages import Passage, from_json, to_json
 from ftlab.rag.stores import Hit, Where, checked, no_hits, unit
 
@@ -122,19 +121,11 @@ class ExactStore:
                 f"{path} was changed by another process since it was opened here: open it again."
             )
         lines = "\n".join(to_json(passage) for passage in passages).encode("utf-8")
-        temporary = path.with_name(f".{path.name}.{os.getpid()}")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with open(temporary, "wb") as file:
+            with written_whole(path) as beside, open(beside, "wb") as file:
                 np.savez(file, vectors=matrix, passages=np.frombuffer(lines, dtype=np.uint8))
-                file.flush()
-                os.fsync(file.fileno())  # the name must never point at bytes still on their way
-            os.replace(temporary, path)
         except OSError as error:
             raise LabError(f"Cannot write {path}: {error.strerror or error}.") from error
-        finally:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
         self._stamp = _stamp(path)
 
 
