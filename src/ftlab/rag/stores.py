@@ -44,11 +44,22 @@ class Where:
 
     def allows(self, passage: Passage) -> bool:
         """Whether `passage` may be found."""
-        if any(passage.metadata.get(name) != value for name, value in self.equal.items()):
-            return False
-        if self.since and not passage.date >= self.since:
-            return False
-        return not self.until or "" < passage.date <= self.until
+        return bool(self.among([passage], [0]))
+
+    def among(
+        self, passages: Mapping[int, Passage] | Sequence[Passage], numbers: Iterable[int]
+    ) -> list[int]:
+        """Those of `numbers` whose passage may be found, in their order."""
+        # One condition after the other, over lists of plain numbers: ten times as fast as asking
+        # every passage, and nothing that Python's garbage collector would have to walk through.
+        found = list(numbers)
+        for name, value in self.equal.items():
+            found = [i for i in found if passages[i].metadata.get(name) == value]
+        if self.since:
+            found = [i for i in found if passages[i].date >= self.since]
+        if self.until:
+            found = [i for i in found if "" < passages[i].date <= self.until]
+        return found
 
 
 class Store(Protocol):
