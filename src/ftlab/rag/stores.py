@@ -97,9 +97,10 @@ def open_store(uri: str | Path, dimension: int | None = None) -> Store:
     be there.
 
     "memory:" is an exact search in numpy, kept nowhere; a file ending in ".npz" is the same, kept
-    in that file. A path ending in ".db" is Milvus Lite, a vector database inside this process;
-    "http://host:19530" is a Milvus server or cluster (its token, if it wants one, is read from the
-    variable MILVUS_TOKEN). LabError says in one sentence what is missing or does not fit.
+    in that file. A path ending in ".db" is Milvus Lite, a vector database inside this process, read
+    into the same exact search on opening; "http://host:19530" is a Milvus server or cluster, which
+    searches itself (its token, if it wants one, is read from the variable MILVUS_TOKEN). LabError
+    says in one sentence what is missing or does not fit.
     """
     from ftlab.rag.exact import ExactStore
 
