@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -32,8 +32,8 @@ def be_quiet() -> None:
         logging.getLogger(package).setLevel(logging.CRITICAL)
 
 
-def start(path: str, folder: Path, dimension: int | None) -> tuple[str, Any]:
-    """Milvus Lite on `folder`, listening on loopback; its address and how to stop it."""
+def start(path: str, folder: Path, dimension: int | None) -> tuple[str, Any, Any]:
+    """Milvus Lite on `folder`, listening on loopback; its address, how to stop it, and itself."""
     if dimension is None and not folder.exists():
         raise LabError(f"There is no index {path}: build it first.")
     if folder.is_file():
@@ -61,7 +61,7 @@ def start(path: str, folder: Path, dimension: int | None) -> tuple[str, Any]:
         server.stop(grace=1).wait()
         database.close()
 
-    return f"http://127.0.0.1:{port}", stop
+    return f"http://127.0.0.1:{port}", stop, database
 
 
 @contextmanager
@@ -69,8 +69,13 @@ def explained(uri: str) -> Iterator[None]:
     """One sentence for what Milvus raises."""
     from pymilvus.exceptions import MilvusException
 
+    kinds: list[type[Exception]] = [MilvusException]
+    with suppress(ImportError):  # only the embedded database needs it
+        from milvus_lite.exceptions import MilvusLiteError
+
+        kinds.append(MilvusLiteError)
     try:
         yield
-    except MilvusException as error:
-        reason = " ".join(str(error.message or error).split())[:300]
+    except tuple(kinds) as error:
+        reason = " ".join(str(getattr(error, "message", "") or error).split())[:300]
         raise LabError(f"The index at {uri} does not answer as it should: {reason}") from None

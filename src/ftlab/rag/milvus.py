@@ -17,7 +17,7 @@ folder is locked, nobody else can change what it holds; so its rows are read onc
 an exact search in memory (`ExactStore`), which answers every question afterwards. A change goes to
 the database first and then there. This costs memory, 4 bytes for each number of a vector and about
 1 kB for a short passage on top of what Milvus Lite itself takes, and time on opening, about 0.1 s
-per thousand passages: what would not fit belongs on a server. What the database adds to a plain
+a thousand passages: what would not fit belongs on a server. What the database adds to a plain
 file: a change is one small write, not all of it again; a folder that is locked; and the way to a
 server without another line of code. `benchmarks/retrieval.py` measures it.
 """
@@ -28,6 +28,7 @@ import weakref
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -65,7 +66,10 @@ class MilvusStore:
         self._embedded = not uri.startswith(SERVERS)
         be_quiet()
         folder = Path(uri).expanduser().absolute() if self._embedded else None
-        address, stop = start(uri, folder, dimension) if folder else (uri, lambda: None)
+        self._database: Any = None  # the embedded one, to read it without a detour
+        address, stop = uri, lambda: None
+        if folder is not None:
+            address, stop, self._database = start(uri, folder, dimension)
         # Also at the end of the process: a lock that outlives its store shuts others out.
         self._stop = weakref.finalize(self, stop)
         self._mirror: ExactStore | None = None
@@ -127,19 +131,17 @@ class MilvusStore:
         passages: list[Passage] = []
         vectors = [np.zeros((0, self.dimension), np.float32)]
         dead: list[str] = []
-        # By the first digit of the id, in 16 parts: Milvus Lite limits the bytes of an answer.
-        for digit in "0123456789abcdef":
-            found = self._client.query(
-                COLLECTION, filter=f'id like "{digit}%"', output_fields=["*"]
-            )
+        collection = self._database.get_collection(COLLECTION)
+        # In four parts by the first digit of the ids, which are hexadecimal digests: read at once,
+        # every number of every vector would be an object of Python at the same time.
+        for first, after in pairwise("048cg"):
+            these = f'id >= "{first}" and id < "{after}"'
+            found = collection.query(these, output_fields=["id", "live", "passage", "vector"])
+            times = Counter(row["id"] for row in found)
+            self._mend([name for name, count in times.items() if count > 1])
             rows = {row["id"]: row for row in found}
-            if len(rows) < len(found):
-                times = Counter(row["id"] for row in found)
-                twice = [rows[name] for name, count in times.items() if count > 1]
-                for begin in range(0, len(twice), ROWS):  # the newest of a row hides all others
-                    self._client.upsert(COLLECTION, twice[begin : begin + ROWS])
             dead += [name for name, row in rows.items() if row["live"] == "no"]
-            live = [row for _, row in sorted(rows.items()) if row["live"] == "yes"]
+            live = [row for row in rows.values() if row["live"] == "yes"]
             passages += [from_json(row["passage"]) for row in live]
             if live:
                 vectors.append(np.array([row["vector"] for row in live], np.float32))
@@ -150,15 +152,23 @@ class MilvusStore:
         mirror.upsert(passages, np.concatenate(vectors))
         return mirror
 
+    def _mend(self, twice: Sequence[str]) -> None:
+        """Write rows that are there twice once more: the newest of a row hides all others."""
+        for begin in range(0, len(twice), ROWS):
+            these = f"id in {listed(twice[begin : begin + ROWS])}"
+            found = self._client.query(COLLECTION, filter=these, output_fields=["*"])
+            self._client.upsert(COLLECTION, list({row["id"]: row for row in found}.values()))
+
     @contextmanager
     def _change(self) -> Iterator[ExactStore | None]:
         """For a change in the database, with what is held in memory. This is read anew after a
         change that failed: only the database knows how much of it was done."""
-        mirror = self._in_memory()
-        self._mirror = None
-        with explained(self.uri):
-            yield mirror
-        self._mirror = mirror
+        try:
+            with explained(self.uri):
+                yield self._in_memory()
+        except BaseException:
+            self._mirror = None
+            raise
 
     def upsert(self, passages: Sequence[Passage], vectors: ArrayLike) -> None:
         """See `Store`."""
@@ -260,7 +270,7 @@ class MilvusStore:
 
     def close(self) -> None:
         """Let go of the server's connection, or of the folder and its lock."""
-        self._mirror = None
+        self._mirror = self._database = None
         client = self.__dict__.pop("_client", None)
         if client is not None:
             with suppress(Exception):  # nothing is lost: every request is already on its way
