@@ -12,14 +12,17 @@ rows twice from then on; such rows are written anew on opening, which replaces b
 it at random moments.
 
 Who searches: a server does it itself, as its collection may be larger than our memory. Milvus Lite
-would go through all primary keys in Python for every request, whatever the index type. As its
-folder is locked, nobody else can change what it holds; so its rows are read once, on opening, into
-an exact search in memory (`ExactStore`), which answers every question afterwards. A change goes to
-the database first and then there. This costs memory, 4 bytes for each number of a vector and about
-1 kB for a short passage on top of what Milvus Lite itself takes, and time on opening, about 0.1 s
-a thousand passages: what would not fit belongs on a server. What the database adds to a plain
-file: a change is one small write, not all of it again; a folder that is locked; and the way to a
-server without another line of code. `benchmarks/retrieval.py` measures it.
+goes through all primary keys in Python for every request, whatever the index type: 25 ms a question
+with 10,000 passages, 300 ms with 100,000. But its folder is locked, so nobody else changes what it
+holds; its rows are read on opening into an exact search in memory (`ExactStore`), which answers
+every question. A change goes to the database first and then there.
+
+What this costs over exact search alone: 4 bytes for each number of a vector and about 1 kB for a
+short passage, beside what Milvus Lite itself holds; 0.1 to 0.15 ms a passage on opening, 0.3 to 0.4
+ms on writing and 30 ms for a changed document. What would not fit belongs on a server. What it
+gives: a change is one small write, where a .npz file is written anew; two processes cannot spoil
+each other's work; and a server takes its place without another line of code. The times are those
+of `benchmarks/retrieval.py` on one core.
 """
 
 from __future__ import annotations
