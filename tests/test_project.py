@@ -22,6 +22,7 @@ LONGEST = 300
 ORDER = [
     "errors",
     "paths",
+    "files",
     "prices",
     "hub",
     "world",

@@ -11,12 +11,13 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from conftest import refused
 
-from ftlab.rag.passages import Passage
+from ftlab.rag.passages import Passage, digest
 from ftlab.rag.stores import Store, Where, open_store
 
 WIDTH = 8
@@ -52,6 +53,16 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         opened = open_store(ending if ending == "memory:" else tmp_path / f"a.{ending}", WIDTH)
     yield opened
     opened.close()
+
+
+def rows_in(folder: Path) -> list[str]:
+    """The ids of all rows in the folder of a closed database, as the database itself reads it."""
+    from milvus_lite import MilvusLite
+
+    with MilvusLite(str(folder)) as database:
+        collection = database.get_collection("ftlab_passages")
+        collection.load()
+        return sorted(row["id"] for row in collection.query())
 
 
 @pytest.fixture(scope="module")
@@ -156,6 +167,17 @@ def test_bad_input_is_refused_and_changes_nothing(store: Store) -> None:
     ):
         refused(action, *words)
     assert names(store) == {"a#0", "a#1"}
+
+
+@pytest.mark.parametrize("store", ["db", "server"], indirect=True)
+def test_a_database_lists_passages_in_one_order_however_they_were_written(store: Store) -> None:
+    """A search by words must not find another one of two equals after opening again."""
+    pages = [Passage(f"p{i}", "the same text", f"s{i}") for i in range(9)]
+    store.upsert(pages, vectors(9))
+    listed = store.passages()
+    store.delete(["s3", "s0"])
+    store.upsert([pages[3], pages[0]], vectors(2))
+    assert store.passages() == listed == sorted(pages, key=lambda p: digest(p.id))
 
 
 def test_a_kept_index_is_opened_again(path: Path) -> None:
@@ -263,6 +285,89 @@ def test_rows_that_a_torn_flush_leaves_twice_are_there_once(
         assert sorted(p.id for p in store.passages()) == ["a#0", "a#1", "a#2", "b#0"]
         assert len(store.search(vectors(1), 9)[0]) == store.count() == 4
         store.close()
+        assert len(rows_in(folder)) == 4
+
+
+def everything(store: Store) -> list[list[tuple[Passage, float]]]:
+    """All that a search tells, best first."""
+    found = store.search(vectors(3, seed=9), 99)
+    return [[(hit.passage, hit.score) for hit in hits] for hits in found]
+
+
+def test_an_index_searches_alike_before_and_after_it_is_opened_again(path: Path) -> None:
+    """After many changes, so that what is in memory has been copied and made room in."""
+    chance = random.Random(3)
+    store = open_store(path, WIDTH)
+    stored: dict[str, list[Passage]] = {}
+    for step in range(60):
+        source = f"s{chance.randrange(12)}"
+        if chance.random() < 0.3:
+            store.delete([source])
+            stored.pop(source, None)
+        else:
+            stored[source] = page(source, chance.randint(1, 5), f"{step}")
+            store.upsert(stored[source], vectors(len(stored[source]), seed=step))
+        assert store.count() == sum(map(len, stored.values()))
+        if stored:
+            found = {hit.passage.id: hit.passage for hit in store.search(vectors(1), 99)[0]}
+            assert found == {p.id: p for pages in stored.values() for p in pages}
+    before, listed = everything(store), store.passages()
+    store.close()
+    if path.suffix == ".db":
+        for action in (lambda: store.search(vectors(1), 1), store.count, store.passages):
+            refused(action, "closed")
+    store = open_store(path)
+    assert store.passages() == listed
+    for now, then in zip(everything(store), before, strict=True):
+        assert [passage for passage, _ in now] == [passage for passage, _ in then]
+        np.testing.assert_allclose([x for _, x in now], [x for _, x in then], atol=1e-6)
+    store.close()
+
+
+@pytest.mark.parametrize("number", [1, 2, 3])
+def test_after_a_change_that_fails_search_tells_what_the_database_holds(
+    number: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from pymilvus.exceptions import MilvusException
+
+    monkeypatch.setattr("ftlab.rag.rows.ROWS", 1)  # every document is a request of its own
+    store: Any = open_store(tmp_path / "a.db", WIDTH)
+    store.upsert([*page("a", 3), *page("b", 2)], vectors(5))
+    before = everything(store)
+    changed = [*page("a", 2, "new"), *page("b", 1, "new")]  # an upsert and a deletion for each
+    requests = 0
+
+    def failing(do: Callable[..., Any]) -> Callable[..., Any]:
+        def request(*arguments: Any, **options: Any) -> Any:
+            nonlocal requests
+            requests += 1
+            if requests == number:
+                raise MilvusException(message="the disk is full")
+            return do(*arguments, **options)
+
+        return request
+
+    with monkeypatch.context() as patch:
+        for name in ("upsert", "delete"):
+            patch.setattr(store._client, name, failing(getattr(store._client, name)))
+        refused(lambda: store.upsert(changed, vectors(3, seed=5)), "a.db", "the disk is full")
+    assert requests == number
+    if number == 1:  # the first upsert: nothing was written
+        for now, then in zip(everything(store), before, strict=True):
+            assert [passage for passage, _ in now] == [passage for passage, _ in then]
+    else:  # the deletion after it, and the upsert of the next document: the first one is changed
+        assert {p.text for p in store.passages() if p.source == "a"} == {"new 0", "new 1"}
+        assert {p.text for p in store.passages() if p.source == "b"} == {"text 0", "text 1"}
+    held = set(store.passages())
+    assert len(held) == store.count()
+    store.close()
+    store = open_store(tmp_path / "a.db")
+    assert set(store.passages()) == held
+    store.upsert(changed, vectors(3, seed=5))  # once more, and nothing stands in its way
+    assert names(store) == {"a#0", "a#1", "b#0"}
+    assert {hit.passage.text for hit in store.search(vectors(1), 9)[0]} == {"new 0", "new 1"}
+    store.close()
+    assert len(rows_in(tmp_path / "a.db")) == 3
 
 
 KILLS = 10

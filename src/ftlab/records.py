@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import datetime
 import json
 import math
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftlab.errors import LabError
 from ftlab.evaluation import Estimate
+from ftlab.files import written_whole
 from ftlab.paths import results_dir
 from ftlab.trials import VERDICTS, Claim, Trial
 
@@ -202,19 +202,11 @@ class Record:
 
 def write_atomically(path: Path, text: str) -> None:
     """Write `text` (UTF-8) to `path` whole or not at all, making its folder if needed."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with open(temporary, "w", encoding="utf-8", newline="\n") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())  # the name must never point at bytes still on their way
-        os.replace(temporary, path)
+        with written_whole(path) as beside:
+            beside.write_text(text, encoding="utf-8", newline="\n")
     except OSError as error:
         raise LabError(f"Cannot write {path}: {error.strerror or error}.") from error
-    finally:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
 
 
 def read_record(path: str | Path) -> dict[str, Any]:

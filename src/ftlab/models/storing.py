@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
-import os
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
 from safetensors.torch import save_file
+
+from ftlab.files import written_whole
 
 
 def save_tensors(
@@ -17,30 +17,11 @@ def save_tensors(
 ) -> None:
     """Put `tensors`, and texts `about` them, as safetensors in the place of `path`.
 
-    They are written beside, flushed to the disk and then renamed. OSError or SafetensorError if
-    the disk does not take them: what was at `path` is still there.
+    OSError or SafetensorError if the disk does not take them: what was at `path` is still there.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        plain = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    plain = {name: tensor.detach().contiguous() for name, tensor in tensors.items()}
+    with written_whole(path) as beside:
         save_file(plain, beside, metadata=about)
-        flush(beside)
-        os.replace(beside, path)
-        flush(path.parent)
-    finally:
-        with contextlib.suppress(OSError):
-            beside.unlink()
-
-
-def flush(path: Path) -> None:
-    """Make the operating system write a file, or a folder's entries, to the disk."""
-    if path.is_dir() and os.name == "nt":  # Windows has no such thing for folders
-        return
-    number = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
-    try:
-        os.fsync(number)
-    finally:
-        os.close(number)
 
 
 def digest(labelled: Iterable[tuple[str, torch.Tensor]]) -> str:

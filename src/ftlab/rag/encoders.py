@@ -50,7 +50,7 @@ class TrunkEncoder:
 
     def __init__(self, trunk: Any, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
-        self.model = TwoTexts(trunk)
+        self.model = TwoTexts(trunk).eval()
         self.dimension = int(trunk.config.hidden_size)
 
     def encode(self, texts: Sequence[str], batch_size: int = 64) -> np.ndarray:

@@ -28,9 +28,10 @@ class Retriever:
     search's `where` allows; a date that is not given counts as the oldest. `rerank` gives a
     question's candidates new scores, of which more is better.
 
-    The store is the one truth: the words are indexed in memory, from what it holds, so both sides
-    are in step whatever happened to a process before. Only "dense" without `newest_wins` does not
-    read the whole store; what others change there meanwhile, the words do not see.
+    The store is the one truth: the words, and the dates for `newest_wins`, are indexed in memory
+    from what it holds, so all are in step whatever happened to a process before. This is done anew
+    by the first search after a change and reads the whole store; "dense" without `newest_wins`
+    needs neither. What others change in the store meanwhile, these do not see.
     """
 
     def __init__(
@@ -52,18 +53,18 @@ class Retriever:
         self.store, self.encoder = store, encoder
         self.mode, self.newest_wins, self.rerank = mode, newest_wins, rerank
         self._words: WordIndex | None = None
-        self._dated: dict[str, list[Passage]] = {}
+        self._dated: dict[str, list[Passage]] | None = None  # by key
 
     def upsert(self, passages: Sequence[Passage]) -> None:
         """Insert or change documents: the passages of each source replace what it had before."""
         if passages:
             vectors = self.encoder.encode([passage.text for passage in passages])
-            self._words = None
+            self._words = self._dated = None
             self.store.upsert(passages, vectors)
 
     def delete(self, sources: Iterable[str]) -> None:
         """Delete documents."""
-        self._words = None
+        self._words = self._dated = None
         self.store.delete(sources)
 
     def search(
@@ -78,8 +79,7 @@ class Retriever:
             raise LabError(f"k must be 1 or more, not {k}.")
         if not questions:
             return []
-        if self.mode != "dense" or self.newest_wins:
-            self._refresh()
+        self._refresh()
         depth = max(4 * k, LEAST_CANDIDATES)
         sides = []
         if self.mode != "sparse":
@@ -103,18 +103,24 @@ class Retriever:
         return [hits[:k] for hits in rankings]
 
     def _refresh(self) -> None:
-        if self._words is not None:
+        """Index what this search needs and no change has left in place."""
+        words = self.mode != "dense" and self._words is None
+        dated = self.newest_wins and self._dated is None
+        if not (words or dated):
             return
         passages = self.store.passages()
         if not passages:
             raise no_hits()
-        self._dated = {}
-        for passage in passages:
-            if passage.key:
-                self._dated.setdefault(passage.key, []).append(passage)
-        self._words = WordIndex(passages)
+        if words:
+            self._words = WordIndex(passages)
+        if dated:
+            self._dated = {}
+            for passage in passages:
+                if passage.key:
+                    self._dated.setdefault(passage.key, []).append(passage)
 
     def _outdated(self, passage: Passage, where: Where | None) -> bool:
+        assert self._dated is not None
         return any(
             other.date > passage.date and (where is None or where.allows(other))
             for other in self._dated.get(passage.key, [])

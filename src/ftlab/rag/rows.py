@@ -6,7 +6,7 @@ checked to be digits and hyphens.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -42,12 +42,13 @@ def dead_row(name: str, vector: np.ndarray) -> dict[str, Any]:
     return {"id": name, "vector": vector, **empty}
 
 
-def whole_documents(rows: list[dict[str, Any]]) -> Iterator[list[dict[str, Any]]]:
-    """The rows in requests of about `ROWS`, those of one document always in the same one."""
-    documents: dict[str, list[dict[str, Any]]] = {}
-    for row in rows:
-        documents.setdefault(row["source"], []).append(row)
-    group: list[dict[str, Any]] = []
+def whole_documents(passages: Sequence[Passage]) -> Iterator[list[int]]:
+    """Which passages go into which request of about `ROWS` rows: those of one document always into
+    the same one."""
+    documents: dict[str, list[int]] = {}
+    for number, passage in enumerate(passages):
+        documents.setdefault(passage.source, []).append(number)
+    group: list[int] = []
     for document in documents.values():
         if group and len(group) + len(document) > ROWS:
             yield group

@@ -44,16 +44,16 @@ class WordIndex:
         self, questions: Sequence[str], k: int, *, where: Where | None = None
     ) -> list[list[Hit]]:
         """The `k` best passages for each question, best first; fewer if fewer share a word."""
-        allowed = np.array([where is None or where.allows(p) for p in self._passages], dtype=bool)
+        everything = range(len(self._passages))
+        allowed = None if where is None else where.among(self._passages, everything)
         found: list[list[Hit]] = []
         for question in questions:
             asked = [term for term in terms(question) if term in self._known]
             if not asked:
                 found.append([])
                 continue
-            scores = np.where(allowed, self._bm25.get_scores(asked), 0.0)
-            places = np.argsort(-scores, kind="stable")[:k]
-            found.append(
-                [Hit(self._passages[i], float(scores[i])) for i in places if scores[i] > 0]
-            )
+            scores = self._bm25.get_scores(asked)
+            places = np.flatnonzero(scores > 0) if allowed is None else np.array(allowed, int)
+            best = places[np.argsort(-scores[places], kind="stable")[:k]]
+            found.append([Hit(self._passages[i], float(scores[i])) for i in best if scores[i] > 0])
         return found

@@ -44,11 +44,22 @@ class Where:
 
     def allows(self, passage: Passage) -> bool:
         """Whether `passage` may be found."""
-        if any(passage.metadata.get(name) != value for name, value in self.equal.items()):
-            return False
-        if self.since and not passage.date >= self.since:
-            return False
-        return not self.until or "" < passage.date <= self.until
+        return bool(self.among([passage], [0]))
+
+    def among(
+        self, passages: Mapping[int, Passage] | Sequence[Passage], numbers: Iterable[int]
+    ) -> list[int]:
+        """Those of `numbers` whose passage may be found, in their order."""
+        # One condition after the other, over lists of plain numbers: ten times as fast as asking
+        # every passage, and nothing that Python's garbage collector would have to walk through.
+        found = list(numbers)
+        for name, value in self.equal.items():
+            found = [i for i in found if passages[i].metadata.get(name) == value]
+        if self.since:
+            found = [i for i in found if passages[i].date >= self.since]
+        if self.until:
+            found = [i for i in found if "" < passages[i].date <= self.until]
+        return found
 
 
 class Store(Protocol):
@@ -86,9 +97,10 @@ def open_store(uri: str | Path, dimension: int | None = None) -> Store:
     be there.
 
     "memory:" is an exact search in numpy, kept nowhere; a file ending in ".npz" is the same, kept
-    in that file. A path ending in ".db" is Milvus Lite, a vector database inside this process;
-    "http://host:19530" is a Milvus server or cluster (its token, if it wants one, is read from the
-    variable MILVUS_TOKEN). LabError says in one sentence what is missing or does not fit.
+    in that file. A path ending in ".db" is Milvus Lite, a vector database inside this process, read
+    into the same exact search on opening; "http://host:19530" is a Milvus server or cluster, which
+    searches itself (its token, if it wants one, is read from the variable MILVUS_TOKEN). LabError
+    says in one sentence what is missing or does not fit.
     """
     from ftlab.rag.exact import ExactStore
 

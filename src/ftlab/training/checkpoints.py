@@ -18,7 +18,8 @@ from torch import nn
 
 from ftlab.data.features import Feature
 from ftlab.errors import LabError
-from ftlab.models.storing import digest, flush, save_tensors
+from ftlab.files import flush
+from ftlab.models.storing import digest, save_tensors
 
 TENSORS, STATE = "tensors.safetensors", "state.json"
 PREFIX, UNFINISHED = "step-", ".unfinished-"

@@ -1,0 +1,39 @@
+"""Files that are written whole or not at all, whatever happens to the process or the disk."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+
+@contextlib.contextmanager
+def written_whole(path: Path) -> Iterator[Path]:
+    """A name beside `path` to write a file to, in a folder that is made if needed.
+
+    When the block ends, the file is flushed to the disk and takes the name `path`, in one step of
+    the file system. Whatever is raised in the block or by the disk (OSError) is passed on, the
+    file beside is removed, and what was at `path` is still there.
+    """
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        yield beside
+        flush(beside)  # the name must never point at bytes still on their way
+        os.replace(beside, path)
+        flush(path.parent)
+    finally:
+        with contextlib.suppress(OSError):
+            beside.unlink()
+
+
+def flush(path: Path) -> None:
+    """Make the operating system write a file, or a folder's entries, to the disk."""
+    if path.is_dir() and os.name == "nt":  # Windows has no such thing for folders
+        return
+    number = os.open(path, os.O_RDWR if path.is_file() else os.O_RDONLY)
+    try:
+        os.fsync(number)
+    finally:
+        os.close(number)

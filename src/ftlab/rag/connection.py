@@ -1,0 +1,81 @@
+"""Getting at Milvus, inside this process or on a server; its errors in one sentence."""
+
+from __future__ import annotations
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from ftlab.errors import LabError
+
+
+def connect(address: str, embedded: bool, seconds: float) -> Any:
+    """A client for the Milvus at `address`, which has `seconds` to answer."""
+    from pymilvus import MilvusClient
+
+    # A proxy of the environment must not stand between a process and itself.
+    options = {"grpc.enable_http_proxy": 0} if embedded else {}
+    token = "" if embedded else os.environ.get("MILVUS_TOKEN", "")
+    return MilvusClient(
+        uri=address, token=token, timeout=seconds, dedicated=True, grpc_options=options
+    )
+
+
+def be_quiet() -> None:
+    """Keep what Milvus logs to ourselves: what matters is told as LabError."""
+    import pymilvus  # sets the levels of its loggers, so it comes first
+
+    for package in (pymilvus.__name__, "milvus_lite"):
+        logging.getLogger(package).setLevel(logging.CRITICAL)
+
+
+def start(path: str, folder: Path, dimension: int | None) -> tuple[str, Any, Any]:
+    """Milvus Lite on `folder`, listening on loopback; its address, how to stop it, and itself."""
+    if dimension is None and not folder.exists():
+        raise LabError(f"There is no index {path}: build it first.")
+    if folder.is_file():
+        raise LabError(f"{path} is no index that the lab wrote: it is a file, not a folder.")
+    if folder.exists() and any(folder.iterdir()) and not (folder / "LOCK").exists():
+        raise LabError(f"{path} is no index that the lab wrote: the folder holds other things.")
+    from milvus_lite.adapter.grpc.server import start_server_in_thread
+    from milvus_lite.exceptions import DataDirLockedError
+
+    try:
+        # Not through a MilvusClient with a path: its lock would stay until the process ends.
+        server, database, port = start_server_in_thread(str(folder), host="127.0.0.1", port=0)
+    except DataDirLockedError:
+        raise LabError(
+            f"{path} is open in another process, or twice in this one: close it there, or let "
+            "several share a server (milvus-lite server --host 127.0.0.1 --data-dir ...)."
+        ) from None
+    except Exception as error:  # whatever a damaged folder makes it raise
+        reason = " ".join(str(error).split())
+        raise LabError(
+            f"{path} cannot be opened as an index ({type(error).__name__}: {reason})."
+        ) from None
+
+    def stop() -> None:
+        server.stop(grace=1).wait()
+        database.close()
+
+    return f"http://127.0.0.1:{port}", stop, database
+
+
+@contextmanager
+def explained(uri: str) -> Iterator[None]:
+    """One sentence for what Milvus raises."""
+    from pymilvus.exceptions import MilvusException
+
+    kinds: list[type[Exception]] = [MilvusException]
+    with suppress(ImportError):  # only the embedded database needs it
+        from milvus_lite.exceptions import MilvusLiteError
+
+        kinds.append(MilvusLiteError)
+    try:
+        yield
+    except tuple(kinds) as error:
+        reason = " ".join(str(getattr(error, "message", "") or error).split())[:300]
+        raise LabError(f"The index at {uri} does not answer as it should: {reason}") from None
