@@ -43,8 +43,8 @@ from ftlab.rag.connection import be_quiet, connect, explained, start
 from ftlab.rag.exact import ExactStore
 from ftlab.rag.passages import Passage, digest, from_json
 from ftlab.rag.rows import (
-    MOST_BYTES,
     ROWS,
+    add_fields,
     as_filter,
     dead_row,
     listed,
@@ -106,14 +106,8 @@ class MilvusStore:
         return stored
 
     def _create(self, dimension: int) -> None:
-        from pymilvus import DataType
-
         schema = self._client.create_schema(auto_id=False, enable_dynamic_field=False)
-        schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=32)
-        schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimension)
-        for name, length in (("source", 32), ("date", 10), ("live", 3), ("tags", MOST_BYTES)):
-            schema.add_field(name, DataType.VARCHAR, max_length=length)
-        schema.add_field("passage", DataType.VARCHAR, max_length=MOST_BYTES)
+        add_fields(schema, dimension)
         index = self._client.prepare_index_params()
         index.add_index("vector", index_type=INDEX, metric_type="COSINE")
         # One shard, so that a server too applies a request as one; strong, so that it is seen.

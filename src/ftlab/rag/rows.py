@@ -19,6 +19,17 @@ MOST_BYTES = 65_535  # of a text field in Milvus
 ROWS = 4_096  # of a request; a document is never divided, however many it has
 
 
+def add_fields(schema: Any, dimension: int) -> None:
+    """The fields of a row, for a new collection's schema."""
+    from pymilvus import DataType
+
+    schema.add_field("id", DataType.VARCHAR, is_primary=True, max_length=32)
+    schema.add_field("vector", DataType.FLOAT_VECTOR, dim=dimension)
+    for name, length in (("source", 32), ("date", 10), ("live", 3), ("tags", MOST_BYTES)):
+        schema.add_field(name, DataType.VARCHAR, max_length=length)
+    schema.add_field("passage", DataType.VARCHAR, max_length=MOST_BYTES)
+
+
 def to_row(passage: Passage, vector: np.ndarray) -> dict[str, Any]:
     """The row of a passage; LabError if its text is too long for one."""
     tags = "".join(f" {_tag(name, value)}" for name, value in passage.metadata.items())
