@@ -99,6 +99,8 @@ def borders(
     below: str,
 ) -> Figure:
     """Lines (xs, ys) on logarithmic axes between what is the better choice `above` and `below`."""
+    from matplotlib.ticker import StrMethodFormatter
+
     figure, axes = new_axes(x, y, title)
     axes.set_xscale("log")
     axes.set_yscale("log")
@@ -110,6 +112,8 @@ def borders(
         )  # fmt: skip
         axes.fill_between(xs, ys, highest, color=look.colour, alpha=0.08, linewidth=0)
     axes.set_ylim(lowest, highest)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_formatter(StrMethodFormatter("{x:,g}"))
     strong: dict[str, Any] = {"transform": axes.transAxes, "fontsize": 13, "fontweight": "bold"}
     axes.text(0.03, 0.95, above, ha="left", va="top", **strong)
     axes.text(0.97, 0.05, below, ha="right", va="bottom", **strong)
@@ -139,7 +143,7 @@ def heat(
                 column, row, f"{value:.{digits}f}", ha="center", va="center",
                 color="white" if dark else "black",
             )  # fmt: skip
-    axes.set_xticks(range(len(values)), list(values))
+    axes.set_xticks(range(len(values)), list(values), fontsize=11 if len(values) < 7 else 9)
     axes.set_yticks(range(len(rows)), rows)
     axes.grid(visible=False)
     return figure

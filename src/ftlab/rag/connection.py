@@ -16,8 +16,9 @@ def connect(address: str, embedded: bool, seconds: float) -> Any:
     """A client for the Milvus at `address`, which has `seconds` to answer."""
     from pymilvus import MilvusClient
 
-    # A proxy of the environment must not stand between a process and itself.
-    options = {"grpc.enable_http_proxy": 0} if embedded else {}
+    # A proxy of the environment must not stand between a process and itself; and who asks every
+    # few seconds whether it is still there is told off by gRPC, in lines on the screen.
+    options = {"grpc.enable_http_proxy": 0, "grpc.keepalive_time_ms": 2**31 - 1} if embedded else {}
     token = "" if embedded else os.environ.get("MILVUS_TOKEN", "")
     return MilvusClient(
         uri=address, token=token, timeout=seconds, dedicated=True, grpc_options=options
