@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import csv
+import json
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ from conftest import LATE, ORDERS
 
 from ftlab.batch import run_notebook
 from ftlab.paths import project_root
+from ftlab.rag.stores import open_store
 from ftlab.records import read_record
 
 ModelDir = Callable[[str], Path]
@@ -56,3 +59,53 @@ def test_own_messages_and_another_model_by_parameters_alone(
     assert rungs["full"]["share"] == 1.0
     forgotten = rungs["full"]["forgotten"]
     assert (forgotten is None) == (family == "distilbert")
+
+
+@pytest.fixture(scope="module")
+def handbook(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A folder of documents, one of them Japanese, and questions about them."""
+    folder = tmp_path_factory.mktemp("handbook")
+    (folder / "docs" / "more").mkdir(parents=True)
+    kinds = {"red": "lamp", "blue": "kettle", "green": "mirror", "grey": "saddle"}
+    rows = []
+    for place, (colour, thing) in enumerate(kinds.items()):
+        source = f"more/{thing}.md" if place % 2 else f"{thing}.txt"
+        text = f"The colour of the Sabmet {thing} is {colour}. The price is {place + 3} crowns."
+        (folder / "docs" / source).write_text(text, encoding="utf-8")
+        for asked in ("What colour is", "What is the colour of", "Of which colour is"):
+            rows.append({"question": f"{asked} the Sabmet {thing}?", "answer": colour})
+            rows[-1] |= {"source": source}
+    (folder / "docs" / "返品.txt").write_text(
+        "商品の返品は二週間以内です。送料は無料です。", encoding="utf-8"
+    )
+    rows.append({"question": "返品は何週間以内ですか。", "answer": "二週間", "source": "返品.txt"})
+    lines = "\n".join(json.dumps(row, ensure_ascii=False) for row in rows)
+    (folder / "questions.jsonl").write_text(lines, encoding="utf-8")
+    return folder / "docs", folder / "questions.jsonl"
+
+
+def test_own_documents_and_questions_by_parameters_alone(
+    handbook: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FTLAB_RESULTS", str(tmp_path))
+    documents, questions = handbook
+    outcome = run_notebook(
+        project_root() / "notebooks" / "04_rag.ipynb",
+        {
+            "profile": "smoke",
+            "documents": str(documents),
+            "questions": str(questions),
+            "index": str(tmp_path / "handbook.db"),
+        },
+    )
+    assert outcome.failure == ""
+    record = read_record(outcome.executed.with_suffix(".json"))
+    scores = {row["way"]: row["value"] for row in record["metrics"] if row["name"] == "score"}
+    assert {row["need"] for row in record["metrics"] if row["name"] == "score"} == {"own"}
+    assert scores["RAG"] > scores["closed book"]
+    found = {r["search"]: r["value"] for r in record["metrics"] if r.get("at") == "first 5"}
+    assert found["sparse"] == 1.0
+    with closing(open_store(tmp_path / "handbook.db")) as index:  # it stays, and holds all files
+        assert {passage.source for passage in index.passages()} == {
+            "lamp.txt", "more/kettle.md", "mirror.txt", "more/saddle.md", "返品.txt",
+        }  # fmt: skip

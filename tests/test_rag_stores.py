@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import os
 import random
 import signal
@@ -18,7 +19,7 @@ import pytest
 from conftest import refused
 
 from ftlab.rag.passages import Passage, digest
-from ftlab.rag.stores import Store, Where, open_store
+from ftlab.rag.stores import Store, Where, embedded_uri, open_store
 
 WIDTH = 8
 HOSTILE = ['x" or 1==1 --', "'; drop", '"]', "%", "_", "\\", '\\" or true', "ünï 犬\n\t", "a%b_c"]
@@ -425,3 +426,19 @@ def test_killed_at_any_moment_every_document_is_whole(path: Path) -> None:
             assert versions[-1] >= last - 1
         store.close()
     assert len(set(versions)) >= KILLS // 2  # the writers did get to write
+
+
+def test_where_the_database_does_not_exist_a_file_takes_its_place(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert embedded_uri(tmp_path) == str(tmp_path / "passages.db")
+    assert capsys.readouterr().out == ""
+    find = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "milvus_lite" else find(name)
+    )
+    instead = embedded_uri(tmp_path)
+    assert "not installed" in capsys.readouterr().out
+    store = open_store(instead, 2)
+    store.upsert([Passage("a", "A text.", "a")], [[1.0, 0.0]])
+    assert open_store(instead).count() == 1
