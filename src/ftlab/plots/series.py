@@ -131,7 +131,8 @@ def bars(
     if share:
         axes.set_ylim(0, 1.08)
     if len(series) > 1:
-        height = -0.16 if x or any("\n" in name for name in categories) else -0.1
+        lines_below = bool(x) + max(name.count("\n") for name in categories)
+        height = -0.1 - 0.06 * lines_below
         axes.legend(loc="upper center", bbox_to_anchor=(0.5, height), ncols=3, frameon=False)
     return figure
 
