@@ -20,6 +20,7 @@ JUDGED = {
     "id": "PRE-09",
     "statement": "s",
     "metric": "m",
+    "rule": "above 0.02",
     "estimate": 0.1,
     "ci_low": 0.05,
     "ci_high": 0.15,
