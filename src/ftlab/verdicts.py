@@ -27,7 +27,7 @@ UNKNOWN = "unknown"
 SHOWN_DIGITS = 12  # of the hash of a base model
 # What two points have in common if they may be compared; the first that fits a claim's words.
 SHARES, SHARE = "difference of shares (of test items, of answers)", "share of answers"
-RATIO, BITS, WEIGHTS = "ratio, log scale (1: equal)", "bits a character", "number of weights"
+RATIO, BITS, WEIGHTS = "ratio (1: equal)", "difference in bits a character", "number of weights"
 UNITS = {
     r" / ": RATIO,
     r"\bbits\b": BITS,
@@ -36,6 +36,7 @@ UNITS = {
     r"accuracy that .* falls short": SHARES,
     r"(accuracy|exact match|share|rate)\b": SHARE,
 }
+PANELS = (SHARES, RATIO, BITS, SHARE, WEIGHTS)  # in the order in which they are drawn
 
 
 @dataclass(frozen=True)
@@ -195,12 +196,24 @@ def rejudged(judgement: Judgement, rule: str) -> str:
     return claim.judge(judgement.estimate)
 
 
+def standing(*sources: Iterable[Judgement]) -> list[Judgement]:
+    """What is known of every claim: of each notebook the judgements of the first source that has
+    any, made on the notebook's own data. Where a source judged a claim twice, the last counts."""
+    found: dict[tuple[str, str], Judgement] = {}
+    for source in sources:
+        taken = {notebook for notebook, _ in found}
+        for j in source:
+            if j.notebook not in taken and not j.other_data:
+                found[j.notebook, j.claim] = j
+    return sorted(found.values(), key=lambda j: j.notebook)
+
+
 def newest(judgements: Iterable[Judgement]) -> list[Judgement]:
     """Of runs of the same notebook, profile, data, model and machine, what the latest found."""
     found: dict[tuple[str, ...], Judgement] = {}
     for j in sorted(judgements, key=lambda j: j.started):
         found[j.notebook, j.claim, j.profile, j.model, j.machine, j.other_data] = j
-    return sorted(found.values(), key=lambda j: j.notebook)
+    return sorted(found.values(), key=lambda j: (j.notebook, j.started))
 
 
 def side_by_side(
