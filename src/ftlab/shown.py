@@ -99,7 +99,8 @@ def _declared(notebook: str, call: ast.Call) -> Declared | None:
     if getattr(call.func, "id", getattr(call.func, "attr", "")) != "Claim":
         return None
     names = ("id", "statement", "metric", "side", "effect")
-    given = {**dict(zip(names, call.args, strict=False)), **{k.arg: k.value for k in call.keywords}}
+    given = dict(zip(names, call.args, strict=False))
+    given.update({keyword.arg: keyword.value for keyword in call.keywords if keyword.arg})
     if not {"id", "statement"} <= given.keys() or not re.fullmatch(CLAIM_ID, _text(given["id"])):
         return None
     try:
