@@ -159,6 +159,17 @@ def test_documents_and_encoders_that_cannot_be_had_are_refused_at_once(
         open_lab("04_rag", {**namespace, **defaults, **changes})
 
 
+def test_a_folder_of_records_that_is_not_there_is_refused_at_once(
+    namespace: dict[str, Any], tmp_path: Path
+) -> None:
+    defaults = NOTEBOOKS["99_verdicts"] | {"base_model": namespace["base_model"]}
+    for name in DEFAULTS:
+        del namespace[name]
+    with pytest.raises(ParameterError, match="'records': there is no folder nowhere"):
+        open_lab("99_verdicts", {**namespace, **defaults, "records": "nowhere"})
+    open_lab("99_verdicts", {**namespace, **defaults, "records": str(tmp_path)})
+
+
 def test_opening_seeds_everything_and_describes_the_run(
     namespace: dict[str, Any], capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -11,6 +12,8 @@ from ftlab import plots
 from ftlab.errors import LabError
 from ftlab.evaluation import Estimate
 from ftlab.experiments import over_seeds
+from ftlab.plots.claims import VERDICT_LOOKS
+from ftlab.verdicts import RATIO, SHARES, Judgement
 
 SURE, WIDE = Estimate(0.9, 0.9, 0.9, 3), Estimate(0.5, 0.3, 0.6, 3)
 
@@ -137,3 +140,64 @@ def test_a_ladder_is_drawn_by_size_and_by_forgetting() -> None:
 def test_a_single_seed_is_drawn_without_a_whisker() -> None:
     figure = plots.bars({"a": {"x": over_seeds([0.5])}}, y="y", title="t")
     assert axes_of(figure).get_ylim()[1] < 1
+
+
+def judgement(name: str, verdict: str, estimate: Estimate, **changes: Any) -> Judgement:
+    about = {
+        "notebook": "03_lora", "statement": "A statement that goes on and on " * 5, "run": "r",
+        "metric": "test accuracy: a - b", "rule": "above 0.02", "source": "kept record",
+        "profile": "full", "cpu": "A", "precision": "fp32", "model": "m", **changes,
+    }  # fmt: skip
+    return Judgement(claim=name, verdict=verdict, estimate=estimate, **about)
+
+
+def test_a_forest_has_a_row_and_a_whisker_for_each_claim_and_a_panel_for_each_unit() -> None:
+    exactly = Estimate(0.4, 0.4, 0.4, 1)
+    ratio = {"metric": "bytes: a / b", "rule": "below 0.5"}
+    rows = [
+        judgement("A-01", "supported", Estimate(0.1, 0.05, 0.15, 5)),
+        judgement("A-02", "refuted", Estimate(-0.1, -0.15, -0.05, 5), profile="quick"),
+        judgement("B-01", "supported", exactly, **ratio),
+        judgement("A-03", "inconclusive", over_seeds([0.1]), rule=""),  # it could be anything
+        judgement("A-04", "supported", Estimate(0.0, 0.0, 0.0, 1), rule="within ±0.01"),
+    ]
+    figure = plots.forest(rows, title="t")
+    shares, ratios = figure.axes
+    assert (shares.get_xlabel(), ratios.get_xlabel()) == (SHARES, RATIO)
+    assert (shares.get_xscale(), ratios.get_xscale()) == ("linear", "log")
+    names = [[tick.get_text() for tick in axes.get_yticklabels()] for axes in figure.axes]
+    assert names == [["A-01", "A-02 (quick)", "A-03", "A-04"], ["B-01"]]
+    whiskers = [tuple(w.get_xdata()) for w in shares.lines if w.get_label() == "whisker"]
+    assert whiskers[:2] == [(0.05, 0.15), (-0.15, -0.05)]
+    assert whiskers[2] == shares.get_xlim()  # from edge to edge
+    assert len(whiskers) == 3
+    assert not [w for w in ratios.lines if w.get_label() == "whisker"]  # exact
+    points = {w.get_label(): w for w in shares.lines if w.get_marker() not in ("", "None")}
+    assert set(points) == set(VERDICT_LOOKS)
+    for trait in ("color", "marker"):
+        assert len({getattr(point, f"get_{trait}")() for point in points.values()}) == 3
+    assert points["inconclusive"].get_markerfacecolor() == "white"
+    marks = [w.get_xdata()[0] for w in shares.lines if w.get_color() == "#222222"]
+    assert marks == [0.02, 0.02, -0.01, 0.01]
+
+
+def test_a_forest_grows_with_its_claims_and_needs_one() -> None:
+    def tall(count: int) -> Any:
+        rows = [judgement(f"A-{i:02}", "refuted", WIDE) for i in range(count)]
+        return plots.forest(rows, title="t")
+
+    few, many = tall(20), tall(60)
+    assert many.get_figheight() - few.get_figheight() == pytest.approx(40 * 0.40)
+    many.canvas.draw()
+    ticks = [tick.get_window_extent() for tick in many.axes[0].get_yticklabels()]
+    assert all(a.y0 > b.y1 for a, b in pairwise(ticks))
+    texts = [text.get_window_extent() for text in many.axes[0].texts]
+    assert max(text.x1 for text in texts) < many.bbox.x1
+    assert all(a.y0 > b.y1 for a, b in pairwise(texts))
+    with pytest.raises(LabError, match="at least one claim"):
+        plots.forest([], title="t")
+
+
+def test_a_ratio_of_zero_is_drawn_on_a_plain_axis() -> None:
+    row = judgement("A-01", "supported", Estimate(0.0, 0.0, 0.0, 1), metric="bytes: a / b")
+    assert plots.forest([row], title="t").axes[0].get_xscale() == "linear"

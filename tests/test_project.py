@@ -53,6 +53,8 @@ ORDER = [
     "params",
     "notebooks",
     "reference",
+    "shown",
+    "verdicts",
     "plots",
     "batch",
 ]

@@ -14,12 +14,13 @@ import pytest
 from ftlab.errors import LabError
 from ftlab.evaluation import Estimate, exact
 from ftlab.records import Record, new_run_id, read_record
-from ftlab.trials import Claim
+from ftlab.trials import Claim, rule_parts
 
 JUDGED = {
     "id": "PRE-09",
     "statement": "s",
     "metric": "m",
+    "rule": "above 0.02",
     "estimate": 0.1,
     "ci_low": 0.05,
     "ci_high": 0.15,
@@ -74,6 +75,27 @@ def test_claims_that_make_no_sense_are_refused() -> None:
         claim(side="larger")
     with pytest.raises(LabError, match="at least 0"):
         claim(side="within", effect=-0.1)
+
+
+@pytest.mark.parametrize(
+    ("side", "effect"), [("above", -0.02), ("below", 1e-07), ("within", 0.0), ("within", 0.01)]
+)
+def test_a_rule_can_be_read_from_its_words(side: str, effect: float) -> None:
+    assert rule_parts(claim(side=side, effect=effect).rule) == (side, effect)
+
+
+@pytest.mark.parametrize(
+    "words", ["", "above", "above nan", "over 0.1", "below 1-1", "above 0 or so"]
+)
+def test_other_words_are_no_rule(words: str) -> None:
+    assert rule_parts(words) is None
+
+
+def test_a_record_of_before_rules_were_written_is_read(record: Record) -> None:
+    old = {key: value for key, value in JUDGED.items() if key != "rule"}
+    record.path.parent.mkdir(parents=True)
+    record.path.write_text(json.dumps({**record.as_dict(), "claims": [old]}))
+    assert read_record(record.path)["claims"] == [old]
 
 
 def test_a_run_from_declaration_to_the_written_record(

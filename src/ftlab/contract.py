@@ -133,6 +133,12 @@ CONTRACT = {
             'a path ending in .db or .npz, or the address of a Milvus server; "": for this run',
             may_be_empty=True,
         ),
+        Parameter(
+            "records",
+            str,
+            'the folder with the records of your runs; "": the lab\'s results/',
+            may_be_empty=True,
+        ),
         Parameter("price_training", float, "of 1,000 tokens in training", low=0),
         Parameter("price_input", float, "of 1,000 tokens of a prompt, base model", low=0),
         Parameter("price_output", float, "of 1,000 tokens of an answer, base model", low=0),
@@ -183,6 +189,7 @@ NOTEBOOKS: dict[str, dict[str, Value]] = {
         "price_tuned_input": 0.012,
         "price_tuned_output": 0.016,
     },
+    "99_verdicts": {"profile": "quick", "seed": 0, "base_model": "lab", "records": ""},
 }
 
 # What a parameter means where it allows more than in other notebooks.

@@ -110,7 +110,8 @@ def _plain_names(namespace: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _check_sources(values: Mapping[str, Any]) -> Path:
-    """The base model's folder; ParameterError if it, or the data, cannot be had or used."""
+    """The base model's folder; ParameterError if it, or the data, or the folder of records, cannot
+    be had or used."""
     from ftlab.data import load_tasks
     from ftlab.models import model_folder
 
@@ -135,6 +136,8 @@ def _check_sources(values: Mapping[str, Any]) -> Path:
 
             name = "documents"
             read_case(values["documents"], values["questions"])
+        if values.get("records") and not Path(values["records"]).is_dir():
+            raise LabError(f"Parameter 'records': there is no folder {values['records']}.")
     except LabError as error:
         text = str(error)
         raise ParameterError(text if name in text else f"Parameter '{name}': {text}") from None

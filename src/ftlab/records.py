@@ -39,6 +39,7 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
 }
 CLAIM_FIELDS = ("id", "statement", "metric", "estimate", "ci_low", "ci_high", "seeds", "verdict")
 CLAIM_NUMBERS = ("estimate", "ci_low", "ci_high", "seeds")
+VERDICT_COLUMN = "verdict, in this lab"  # by its name a table of verdicts is found again
 NOT_JUDGED = "not judged"  # shown in the smoke profile, which is too small to judge anything
 
 
@@ -146,7 +147,7 @@ class Record:
             for trial in self.trials
         ]
         columns = ["claim", "statement", "measured", "declared", "estimate [95% interval]"]
-        columns += ["seeds", "verdict, in this lab"]
+        columns += ["seeds", VERDICT_COLUMN]
         return pd.DataFrame(rows, columns=columns).set_index("claim")
 
     def by_verdict(self) -> str:
@@ -157,12 +158,16 @@ class Record:
         return "\n".join(f"- **{verdict}**: {', '.join(ids)}" for verdict, ids in found.items())
 
     def as_dict(self) -> dict[str, Any]:
-        """The record as it is written; claims without a verdict (smoke) are left out."""
+        """The record as it is written; claims without a verdict (smoke) are left out.
+
+        A claim's `rule` is an extra key: records of before it was written are read without it.
+        """
         claims = [
             {
                 "id": trial.claim.id,
                 "statement": trial.claim.statement,
                 "metric": trial.claim.metric,
+                "rule": trial.claim.rule,
                 "estimate": trial.estimate.value,
                 "ci_low": trial.estimate.low,
                 "ci_high": trial.estimate.high,

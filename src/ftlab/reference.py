@@ -43,7 +43,15 @@ def rows(notebook: str, name: str) -> list[dict[str, Any]]:
 
 def comparable(record: Record) -> bool:
     """Whether this run and the kept one of its notebook speak of the same data and model."""
-    return not _foreign(record.notebook, record.parameters)
+    return not foreign(record.notebook, record.parameters)
+
+
+def foreign(notebook: str, parameters: dict[str, Any]) -> str:
+    """Which parameter that must be the notebook's own is not, or ''."""
+    for name, own in NOTEBOOKS[notebook].items():
+        if name not in FREE and parameters.get(name, own) != own:
+            return f"its {name} is {parameters[name]!r}, the notebook's own is {own!r}"
+    return ""
 
 
 def beside(record: Record) -> list[dict[str, str]]:
@@ -125,21 +133,13 @@ def _fault(record: dict[str, Any], size: int) -> str:
         return f"its profile is '{record['profile']}', not '{PROFILE}'"
     if size > MOST_BYTES:
         return f"it has {size:,} bytes, and at most {MOST_BYTES:,} are kept"
-    foreign = _foreign(record["notebook"], record["parameters"])
-    if foreign:
-        return foreign
+    other = foreign(record["notebook"], record["parameters"])
+    if other:
+        return other
     asked = record["parameters"].get("seeds") or FEWEST_SEEDS
     for seeds in (asked, *(claim["seeds"] for claim in record["claims"] if claim["seeds"] != 1)):
         if not isinstance(seeds, int) or seeds < FEWEST_SEEDS:
             return f"it rests on {seeds} seeds, and {FEWEST_SEEDS} are the fewest"
-    return ""
-
-
-def _foreign(notebook: str, parameters: dict[str, Any]) -> str:
-    """Which parameter that must be the notebook's own is not, or ''."""
-    for name, own in NOTEBOOKS[notebook].items():
-        if name not in FREE and parameters.get(name, own) != own:
-            return f"its {name} is {parameters[name]!r}, the notebook's own is {own!r}"
     return ""
 
 

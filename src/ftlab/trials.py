@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 from ftlab.errors import LabError
 from ftlab.evaluation import Estimate
@@ -37,7 +38,7 @@ class Claim:
 
     @property
     def rule(self) -> str:
-        """The declared rule in words, such as 'above 0.02'."""
+        """The declared rule in words, such as 'above 0.02'; `rule_parts` reads them again."""
         return f"{self.side} {'±' if self.side == 'within' else ''}{self.effect:g}"
 
     def judge(self, estimate: Estimate) -> Verdict:
@@ -56,6 +57,15 @@ class Claim:
             supported = -effect <= low and high <= effect
             refuted = low > effect or high < -effect
         return "supported" if supported else "refuted" if refuted else "inconclusive"
+
+
+def rule_parts(words: str) -> tuple[Side, float] | None:
+    """Side and effect of a rule in the words of `Claim.rule`; None if these are no such words."""
+    found = re.fullmatch(rf"({'|'.join(get_args(Side))}) ±?([-+.e\d]+)", words)
+    try:
+        return (cast(Side, found[1]), float(found[2])) if found else None
+    except ValueError:
+        return None
 
 
 @dataclass(frozen=True)

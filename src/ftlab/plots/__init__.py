@@ -7,6 +7,7 @@ intervals.
 """
 
 from ftlab.plots.choices import borders, heat, pareto
+from ftlab.plots.claims import forest
 from ftlab.plots.looks import LOOKS, show
 from ftlab.plots.rungs import gain_by_forgetting, gain_by_size
 from ftlab.plots.series import bands, bars, lines
@@ -16,6 +17,7 @@ __all__ = [
     "bands",
     "bars",
     "borders",
+    "forest",
     "gain_by_forgetting",
     "gain_by_size",
     "heat",
