@@ -14,7 +14,7 @@ import numpy as np
 from ftlab.data import encode_pairs
 from ftlab.errors import LabError
 from ftlab.evaluation import normalise
-from ftlab.parallel import WORTH_PROCESSES, in_parallel
+from ftlab.parallel import in_parallel
 from ftlab.rag.passages import AskedQuestion, Passage, read_folder, read_questions
 from ftlab.world.exercises import question_prompt
 from ftlab.world.needs import Item, Need
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 TOWN = "town"  # the documents and questions that the lab brings
+ENOUGH_STEPS = 100  # from which other processes pay: these models answer as well as learn
 FEWEST = 12  # questions of one's own: some to learn from, some for choices, some to be examined on
 LONGEST = 44  # tokens of an answer, at most: the dialect takes the most
 Key = TypeVar("Key")
@@ -121,7 +122,7 @@ def teach_all(jobs: Mapping[Key, dict[str, Any]], what: str) -> dict[Key, Taught
 
     steps = sum(job["teaching"].steps for job in jobs.values())
     todo = list(jobs.values())
-    if steps < WORTH_PROCESSES or choose_device()[0].type != "cpu":
+    if steps < ENOUGH_STEPS or choose_device()[0].type != "cpu":
         done = [teach_and_serve(**job) for job in todo]
     else:
         done = in_parallel(teach_and_serve, todo, what)
