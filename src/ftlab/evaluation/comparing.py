@@ -1,0 +1,68 @@
+"""Two models on the same items, and how many items it takes to tell them apart."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from ftlab.errors import LabError
+
+
+def mcnemar(a: ArrayLike, b: ArrayLike) -> float:
+    """The p-value of "both are right equally often" (McNemar 1947, exact).
+
+    `a` and `b` are 1 where the model is right, (items,), the same items in the same order. Only
+    items that one of them gets right and the other wrong count. It knows one training of each
+    model, so it says nothing of other seeds: for that take `paired_difference`.
+    """
+    from scipy.stats import binomtest
+
+    first, second = np.asarray(a), np.asarray(b)
+    if first.shape != second.shape or first.ndim != 1:
+        raise LabError(
+            f"Both need one score for the same items, not {first.shape}, {second.shape}."
+        )
+    if not np.isin([first, second], (0, 1)).all():
+        raise LabError("McNemar's test takes right (1) and wrong (0), nothing between.")
+    only_first = int(((first == 1) & (second == 0)).sum())
+    differ = only_first + int(((first == 0) & (second == 1)).sum())
+    return float(binomtest(only_first, differ).pvalue) if differ else 1.0
+
+
+def items_needed(
+    difference: float, disagreement: float, *, power: float = 0.8, level: float = 0.95
+) -> int:
+    """How many test items it takes to see a difference in accuracy between two models.
+
+    `difference` is that of their accuracies, `disagreement` the share of items that exactly one of
+    them gets right (at least the difference). With so many items McNemar's test finds it at `level`
+    in a share `power` of the tests (Connor 1987).
+    """
+    from scipy.stats import norm
+
+    if not 0 < difference <= disagreement <= 1:
+        raise LabError(
+            "Needed: 0 < difference <= disagreement <= 1, not "
+            f"difference {difference} and disagreement {disagreement}."
+        )
+    wrong, missed = norm.ppf(0.5 + level / 2), norm.ppf(power)
+    spread = math.sqrt(max(0.0, disagreement - difference**2))
+    return math.ceil(((wrong * math.sqrt(disagreement) + missed * spread) / difference) ** 2)
+
+
+def spread_of(scores: ArrayLike) -> dict[str, float]:
+    """Where the uncertainty of a mean score comes from: scores (seeds, items), two seeds or more.
+
+    Standard errors of the mean: `seeds`, from another training; `items`, from another draw of as
+    many test items.
+    """
+    block = np.asarray(scores, dtype=float)
+    if block.ndim != 2 or min(block.shape) < 2:
+        raise LabError(f"Needed: scores of two seeds and two items or more, not {block.shape}.")
+    seeds, items = block.shape
+    return {
+        "seeds": float(block.mean(axis=1).std(ddof=1) / math.sqrt(seeds)),
+        "items": float(block.mean(axis=0).std(ddof=1) / math.sqrt(items)),
+    }
