@@ -8,7 +8,7 @@ from sklearn.pipeline import make_pipeline
 
 from ftlab.data import SHIPPED_TASKS, load_task, load_tasks
 from ftlab.data.cleaning import normalise
-from ftlab.data.tasks import TOWN_SIZES
+from ftlab.data.tasks import LETTERS_SIZES, TOWN_SIZES
 from ftlab.errors import LabError
 from ftlab.world.corrections import corrections
 
@@ -223,6 +223,13 @@ def test_a_name_that_is_nothing(tmp_path):
         load_task(str(tmp_path / "absent" / "folder"))
     with pytest.raises(LabError, match="no file or folder ''"):
         load_task("")
+
+
+def test_the_inbox_is_a_task_with_a_test_part_that_is_nearly_the_truth():
+    task = load_task("letters", seed=1)
+    assert (len(task.train), len(task.validation), task.test_size) == LETTERS_SIZES
+    assert len(task.label_names) == 8
+    assert not task.train.equals(load_task("letters", seed=2).train)
 
 
 @pytest.mark.parametrize(("name", "rows", "labels"), [("tickets", 600, 8), ("reviews", 400, 2)])

@@ -11,6 +11,7 @@ import pytest
 from ftlab.paths import data_dir
 from ftlab.world import build_world, corrections, exercises, facts, letters, names, phrasing, web
 from ftlab.world.files import write_world
+from ftlab.world.inbox import inbox, misspelt
 
 
 def test_shipped_files_are_made_again_bit_for_bit(tmp_path):
@@ -156,6 +157,48 @@ def test_letters_share_no_sentence_with_the_hand_written_tickets():
         for sentence in letters.letter(rng).split(". "):
             if len(sentence) > 30:
                 assert sentence.strip() not in tickets
+
+
+def test_the_inbox_has_as_many_letters_as_wanted_and_none_twice():
+    parts = inbox((300, 100), seed=3)
+    assert [len(rows) for rows in parts] == [300, 100]
+    texts = [text for rows in parts for text, _ in rows]
+    assert len(set(texts)) == len(texts)
+    assert {subject for _, subject in parts[0]} == set(letters.SUBJECTS)
+    assert inbox((300, 100), seed=3) == parts
+    assert inbox((300, 100), seed=4) != parts
+
+
+def test_a_letter_opens_with_its_subject():
+    blanks = re.compile(r"\{\w\}")
+    openings = {
+        subject: [re.compile(re.escape(blanks.sub("@", told)).replace("@", ".+")) for told in all_]
+        for subject, all_ in letters.SUBJECTS.items()
+    }
+    tidy = asides = 0
+    for text, subject in inbox((400,), seed=0)[0]:
+        places = {
+            name: min((m.start() for p in patterns if (m := p.search(text))), default=10**6)
+            for name, patterns in openings.items()
+        }
+        if sum(place < 10**6 for place in places.values()) == 0:
+            continue  # typed in haste
+        if places[subject] < 10**6 and places[subject] == min(places.values()):
+            tidy += 1
+        asides += sum(place < 10**6 for place in places.values()) > 1
+    assert tidy > 300  # the others have slips in their opening
+    assert 80 < asides < 220
+
+
+def test_misspelling_touches_a_share_of_the_longer_words():
+    text = "the harbour bell rings when boats leave harbour " * 50
+    assert misspelt(text, random.Random(0), 0.0) == text
+    now = misspelt(text, random.Random(0), 0.5)
+    pairs = list(zip(text.split(), now.split(), strict=True))
+    assert all(a == b for a, b in pairs if len(a) < 4)
+    longer = [a != b for a, b in pairs if len(a) >= 4]
+    assert 0.3 < sum(longer) / len(longer) < 0.6  # two equal letters may change places unseen
+    assert all(abs(len(a) - len(b)) <= 1 for a, b in pairs)
 
 
 def test_lines_of_the_shipped_files_are_json_objects():

@@ -189,13 +189,21 @@ NOTEBOOKS: dict[str, dict[str, Value]] = {
         "price_tuned_input": 0.012,
         "price_tuned_output": 0.016,
     },
+    "05_evaluation": {**LADDER_DEFAULTS, "task_data": "letters", "texts_per_label": 25},
     "99_verdicts": {"profile": "quick", "seed": 0, "base_model": "lab", "records": ""},
 }
 
 # What a parameter means where it allows more than in other notebooks.
 HELP_IN = {
-    (notebook, "task_data"): '"town" (three tasks), "tickets", a file, a folder or a Hub dataset'
-    for notebook in ("02_layer_freezing", "03_lora")
+    **{
+        (
+            notebook,
+            "task_data",
+        ): '"town" (three tasks), "tickets", a file, a folder or a Hub dataset'
+        for notebook in ("02_layer_freezing", "03_lora")
+    },
+    ("05_evaluation", "task_data"): '"letters", "tickets", a file, a folder or a Hub dataset',
+    ("05_evaluation", "texts_per_label"): "networks learn from so many texts of each label; 0: all",
 }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
@@ -17,10 +18,14 @@ from ftlab.errors import LabError
 from ftlab.hub import is_hub_name
 from ftlab.paths import data_dir
 from ftlab.world.corrections import DISTANCES, SORTS, corrections
+from ftlab.world.inbox import inbox
+from ftlab.world.letters import SUBJECTS
 
 SHIPPED_TASKS = ("tickets", "reviews")
 TOWN = "town"  # the name for all tasks that the town makes, which differ in their distance
 TOWN_SIZES = (512, 200, 600)  # texts to learn from, for choices, for the test
+LETTERS = "letters"  # the name of the task of the shops' inbox
+LETTERS_SIZES = (800, 400, 3000)
 FILE_SUFFIXES = (*TABLE_SUFFIXES, ".txt", ".parquet", ".xlsx", ".xls", ".zip", ".gz")
 
 
@@ -97,7 +102,8 @@ def load_task(
     """Read, check, clean and split labelled texts.
 
     `task_data` is the name of a shipped task ("tickets", "reviews"), one that the town makes
-    ("near", "far", "dialect": see `ftlab.world.corrections`), a .csv, .tsv, .jsonl or .json
+    ("near", "far", "dialect": see `ftlab.world.corrections`; "letters": `ftlab.world.inbox`), a
+    .csv, .tsv, .jsonl or .json
     file, a folder with train.* and test.* (and validation.*, if there), or a Hub dataset
     ("org/name", "org/name:configuration"). Rows are assigned by the data's own splits (files, or a
     column "split"); otherwise train, validation and test get 7:1:2, stratified. Without validation
@@ -110,7 +116,11 @@ def load_task(
     if labels < 0 or labels == 1:
         raise LabError(f"labels must be 0 (all) or at least 2, not {labels}.")
     if task_data in DISTANCES:
-        return _from_town(task_data, seed)
+        parts = corrections(task_data, TOWN_SIZES, seed)
+        return _from_town(task_data, "made by the town's clerk", list(SORTS), parts)
+    if task_data == LETTERS:
+        parts = inbox(LETTERS_SIZES, seed)
+        return _from_town(task_data, "the inbox of the town's shops", list(SUBJECTS), parts)
     notes: list[str] = []
     name, source, tables = _open(str(task_data), notes)
     text, label = find_columns(tables["train"], text_column, label_column, notes)
@@ -139,13 +149,16 @@ def load_task(
     )
 
 
-def _from_town(distance: str, seed: int) -> Task:
-    names = list(SORTS)
+def _from_town(
+    name: str, source: str, label_names: list[str], parts: Sequence[Sequence[tuple[str, str]]]
+) -> Task:
     train, validation, test = (
-        pd.DataFrame({"text": [t for t, _ in rows], "label": [names.index(s) for _, s in rows]})
-        for rows in corrections(distance, TOWN_SIZES, seed)
+        pd.DataFrame(
+            {"text": [t for t, _ in rows], "label": [label_names.index(label) for _, label in rows]}
+        )
+        for rows in parts
     )
-    return Task(distance, "made by the town's clerk", names, train, validation, [], test)
+    return Task(name, source, label_names, train, validation, [], test)
 
 
 def _labelled_sides(sides: dict[str, Rows], notes: list[str]) -> dict[str, Rows]:

@@ -8,10 +8,11 @@ with which they share no sentence.
 from __future__ import annotations
 
 import random
+from collections.abc import Sequence
 
 from ftlab.world import names
 
-_SUBJECTS: dict[str, tuple[str, ...]] = {
+SUBJECTS: dict[str, tuple[str, ...]] = {
     "waiting": (
         "I have been waiting for the {k} since {d}.",
         "The carrier promised to bring it on {d}, but nobody came.",
@@ -77,23 +78,25 @@ _SUBJECTS: dict[str, tuple[str, ...]] = {
         "The new shop window is hard to read from the street.",
     ),
 }
-_GREETINGS = ("Good morning.", "Dear shop,", "Hello,", "To whom it may concern.", "Hi there!", "")
-_FAREWELLS = ("Thank you.", "Yours, {p}", "With kind regards", "Please answer soon.", "", "{p}")
+GREETINGS = ("Good morning.", "Dear shop,", "Hello,", "To whom it may concern.", "Hi there!", "")
+FAREWELLS = ("Thank you.", "Yours, {p}", "With kind regards", "Please answer soon.", "", "{p}")
 
 
 def letter(rng: random.Random) -> str:
     """A letter of two to four sentences on one subject."""
-    told = rng.sample(_SUBJECTS[rng.choice(list(_SUBJECTS))], rng.randint(2, 4))
-    text = " ".join(s for s in (rng.choice(_GREETINGS), *told, rng.choice(_FAREWELLS)) if s)
-    return (
-        text.format(
-            k=rng.choice(names.KINDS),
-            d=rng.choice(names.DAYS),
-            n=rng.randint(2, 60),
-            c=rng.choice(names.COLOURS),
-            m=rng.choice(names.MATERIALS),
-            q=rng.choice(names.QUARTERS),
-            p=rng.choice(names.FIRST_NAMES),
-        )
-        + "\n"
+    told = rng.sample(SUBJECTS[rng.choice(list(SUBJECTS))], rng.randint(2, 4))
+    return written(told, rng) + "\n"
+
+
+def written(told: Sequence[str], rng: random.Random) -> str:
+    """The sentences with a greeting and a farewell, their blanks filled in."""
+    text = " ".join(s for s in (rng.choice(GREETINGS), *told, rng.choice(FAREWELLS)) if s)
+    return text.format(
+        k=rng.choice(names.KINDS),
+        d=rng.choice(names.DAYS),
+        n=rng.randint(2, 60),
+        c=rng.choice(names.COLOURS),
+        m=rng.choice(names.MATERIALS),
+        q=rng.choice(names.QUARTERS),
+        p=rng.choice(names.FIRST_NAMES),
     )
