@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import warnings
+from collections.abc import Callable
 
 import numpy as np
 import pytest
+from conftest import refused
 
 from ftlab.errors import LabError
 from ftlab.evaluation import (
     accuracy,
+    bleu,
     bootstrap_interval,
+    chrf,
+    class_scores,
     correct,
     exact,
     exact_match,
@@ -21,6 +27,7 @@ from ftlab.evaluation import (
     paired_difference,
     ratio_interval,
     seeds_interval,
+    token_f1,
     unpaired_difference,
 )
 
@@ -34,6 +41,70 @@ def test_macro_f1() -> None:
     assert macro_f1([0, 1, 1, 1], [0, 0, 1, 1]) == pytest.approx((2 / 3 + 4 / 5) / 2)
     # class 1 occurs but is never predicted: its F1 is 0, and it counts
     assert macro_f1([0, 0, 0], [0, 0, 1]) == pytest.approx((0.8 + 0) / 2)
+
+
+def test_class_scores_by_hand() -> None:
+    # Rows are labels, columns predictions:  2 1 0 | 0 1 1 | 0 0 0, and class 2 is never wanted.
+    scores = class_scores([0, 0, 1, 1, 2], [0, 0, 0, 1, 1])
+    # precision 2/2, 1/2, 0/1; recall 2/3, 1/2, 0; F1 4/5, 1/2, 0
+    assert scores == {
+        "accuracy": pytest.approx(3 / 5),
+        "macro precision": pytest.approx((1 + 1 / 2 + 0) / 3),
+        "macro recall": pytest.approx((2 / 3 + 1 / 2 + 0) / 3),
+        "macro F1": pytest.approx((4 / 5 + 1 / 2 + 0) / 3),
+        "micro F1": pytest.approx(3 / 5),
+        # right x items - sum of (said x wanted) = 3 x 5 - (2 x 3 + 2 x 2 + 1 x 0) = 5, over the
+        # root of (25 - (4 + 4 + 1)) x (25 - (9 + 4 + 0)) = 16 x 12
+        "MCC": pytest.approx(5 / 192**0.5),
+    }
+
+
+def test_matthews_correlation_of_two_classes_by_hand() -> None:
+    # 3 true and 1 false positives, 2 true and 2 false negatives: (3 x 2 - 1 x 2) / root(4 5 3 4)
+    predictions, labels = [1, 1, 1, 1, 0, 0, 0, 0], [1, 1, 1, 0, 0, 0, 1, 1]
+    assert class_scores(predictions, labels)["MCC"] == pytest.approx(4 / 240**0.5)
+
+
+def test_scores_of_one_class_are_defined_and_quiet() -> None:
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        assert class_scores([1, 1], [1, 1])["MCC"] == 0.0
+        assert class_scores([0, 0, 0], [0, 0, 1])["macro precision"] == pytest.approx(1 / 3)
+        assert class_scores([0, 0], [1, 1])["macro F1"] == 0.0
+
+
+def test_token_f1_by_hand() -> None:
+    answers = ["the red brass lamp", "It's $5!", "lamp lamp", "of wood", "", "the"]
+    references = ["a Brass lamp.", "its 5", "lamp", "of brass or of tin", "brass", "an"]
+    # {red brass lamp} and {brass lamp}: precision 2/3, recall 1; {lamp lamp}: precision 1/2,
+    # recall 1; {of wood}: precision 1/2, recall 1/5
+    by_hand = [4 / 5, 1.0, 2 / 3, 2 / 7, 0.0, 1.0]
+    assert token_f1(answers, references) == pytest.approx(by_hand)
+
+
+def test_bleu_by_hand() -> None:
+    reference = "the cat sat on the mat"
+    answers = [reference, "the cat sat on a mat", "the cat sat on", ""]
+    # One word replaced: 5/6 words, 3/5 pairs, 2/4 triples and 1/3 runs of four are the reference's.
+    # Cut short: all are, but four words for six cost exp(1 - 6/4).
+    by_hand = [1.0, (5 / 6 * 3 / 5 * 2 / 4 * 1 / 3) ** 0.25, np.exp(-0.5), 0.0]
+    assert bleu(answers, [reference] * 4) == pytest.approx(by_hand)
+
+
+def test_chrf_by_hand() -> None:
+    # abc, abd: 2/3 characters, 1/2 pairs, 0/1 triples, both ways: the mean is 7/18, so is F.
+    # ab, abc: precision 1, recall (2/3 + 1/2) / 2 = 7/12; F2 = 5 P R / (4 P + R) = 7/11.
+    # abc, ab: precision 7/12, recall 1; F2 = 5 (7/12) / (4 (7/12) + 1) = 7/8.
+    found = chrf(["abc", "ab", "abc", "b r a s s"], ["abd", "abc", "ab", "brass"])
+    assert found == pytest.approx([7 / 18, 7 / 11, 7 / 8, 1.0])
+
+
+@pytest.mark.parametrize("score", [token_f1, bleu, chrf])
+def test_texts_that_do_not_fit_are_refused(score: Callable[..., np.ndarray]) -> None:
+    refused(lambda: score(["a", "b"], ["a"]), "2 answers but 1 references")
+    refused(lambda: score([], []), "no items")
+    refused(lambda: score("ab", "ab"), "not one text")
+    assert (score(["brass"] * 3, ["brass", "tin", "brass"]).shape) == (3,)
 
 
 def test_exact_match_forgives_blanks_case_and_a_full_stop_only() -> None:

@@ -1,5 +1,14 @@
 """How good is it, and how sure are we."""
 
+from ftlab.evaluation.calibration import (
+    cheapest_threshold,
+    expected_calibration_error,
+    fit_temperature,
+    reliability,
+    softmax,
+)
+from ftlab.evaluation.comparing import items_needed, mcnemar, spread_of
+from ftlab.evaluation.inspecting import by_loss, doubtful_labels, slices
 from ftlab.evaluation.intervals import (
     BOOTSTRAP_DRAWS,
     LEVEL,
@@ -13,29 +22,46 @@ from ftlab.evaluation.intervals import (
     unpaired_difference,
 )
 from ftlab.evaluation.metrics import (
+    CLASS_SCORES,
     accuracy,
+    class_scores,
     correct,
     exact_match,
     macro_f1,
-    matches,
-    normalise,
 )
+from ftlab.evaluation.texts import bleu, chrf, matches, normalise, token_f1
 
 __all__ = [
     "BOOTSTRAP_DRAWS",
+    "CLASS_SCORES",
     "LEVEL",
     "Estimate",
     "accuracy",
+    "bleu",
     "bootstrap_interval",
+    "by_loss",
+    "cheapest_threshold",
+    "chrf",
+    "class_scores",
     "correct",
+    "doubtful_labels",
     "exact",
     "exact_match",
+    "expected_calibration_error",
+    "fit_temperature",
+    "items_needed",
     "macro_f1",
     "matches",
+    "mcnemar",
     "mean_interval",
     "normalise",
     "paired_difference",
     "ratio_interval",
+    "reliability",
     "seeds_interval",
+    "slices",
+    "softmax",
+    "spread_of",
+    "token_f1",
     "unpaired_difference",
 ]

@@ -1,17 +1,20 @@
-"""Metrics of classes and of answers, through the evaluate library."""
+"""Metrics of classes and of whole sets of answers, through the evaluate library, offline."""
 
 from __future__ import annotations
 
 import functools
 import tempfile
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ftlab.errors import LabError
+from ftlab.evaluation.texts import matches
+
+CLASS_SCORES = ("accuracy", "macro precision", "macro recall", "macro F1", "micro F1", "MCC")
 
 
 def accuracy(predictions: ArrayLike, labels: ArrayLike) -> float:
@@ -21,17 +24,26 @@ def accuracy(predictions: ArrayLike, labels: ArrayLike) -> float:
 
 def macro_f1(predictions: ArrayLike, labels: ArrayLike) -> float:
     """F1 of every class that occurs as a label or a prediction, averaged with equal weight."""
-    return _compute("macro_f1", _classes(predictions), _classes(labels))
+    return _compute("macro F1", _classes(predictions), _classes(labels))
+
+
+def class_scores(predictions: ArrayLike, labels: ArrayLike) -> dict[str, float]:
+    """Every score of `CLASS_SCORES`; predicted classes and labels are whole numbers, (items,).
+
+    Macro scores average over the classes that occur as a label or a prediction, with equal weight;
+    a class without a prediction (or a label) has precision (or recall) and F1 of 0. Micro F1
+    counts all items together: where each has one class, micro precision, recall and F1 all equal
+    the accuracy. MCC is the Matthews correlation for any number of classes (Gorodkin 2004), from
+    -1 to 1, and 0 for guessing or where only one class occurs. LabError for other shapes or types,
+    different lengths or no items.
+    """
+    predicted, wanted = _classes(predictions), _classes(labels)
+    return {name: _compute(name, predicted, wanted) for name in CLASS_SCORES}
 
 
 def exact_match(answers: Sequence[str], references: Sequence[str]) -> float:
     """Share of answers that equal the reference once both are normalised (see `normalise`)."""
     return _compute("exact_match", list(answers), list(references))
-
-
-def normalise(text: str) -> str:
-    """What counts as the same answer: outer blanks, case and one final full stop are ignored."""
-    return text.strip().removesuffix(".").rstrip().casefold()
 
 
 def correct(predictions: ArrayLike, labels: ArrayLike) -> np.ndarray:
@@ -42,11 +54,6 @@ def correct(predictions: ArrayLike, labels: ArrayLike) -> np.ndarray:
             f"There are {predicted.shape[-1]} predictions but {expected.shape[-1]} labels."
         )
     return np.asarray(predicted == expected, dtype=float)
-
-
-def matches(answers: Sequence[str], references: Sequence[str]) -> np.ndarray:
-    """1.0 where the normalised answer equals the normalised reference, else 0.0; (items,)."""
-    return correct([normalise(text) for text in answers], [normalise(text) for text in references])
 
 
 def _classes(values: ArrayLike) -> np.ndarray:
@@ -68,27 +75,52 @@ def _compute(name: str, predictions: Any, references: Any) -> float:
     with tempfile.TemporaryDirectory() as folder:
         # evaluate makes a folder for every metric; ours leaves nothing behind, and its own id
         # keeps runs at the same time from waiting for each other's lock.
-        metric = _metric_classes()[name](
-            keep_in_memory=True, cache_dir=folder, experiment_id=uuid.uuid4().hex
+        metric = _metric_class()(
+            config_name=name,
+            keep_in_memory=True,
+            cache_dir=folder,
+            experiment_id=uuid.uuid4().hex,
         )
         result = metric.compute(predictions=predictions, references=references)
     return float(result[name])
 
 
 @functools.cache
-def _metric_classes() -> dict[str, Any]:
-    """The lab's metrics. Made on first use: importing evaluate takes seconds."""
+def _scorers() -> dict[str, Callable[[Any, Any], float]]:
+    """What is computed of references and predictions, by the metric's name."""
+    from sklearn.metrics import f1_score, matthews_corrcoef, precision_score, recall_score
+
+    def averaged(score: Callable[..., float], average: str) -> Callable[[Any, Any], float]:
+        return functools.partial(score, average=average, zero_division=0)
+
+    def correlation(references: Any, predictions: Any) -> float:
+        # scikit-learn also says 0 where only one class occurs, but with a warning.
+        one_class = len({*references, *predictions}) == 1
+        return 0.0 if one_class else matthews_corrcoef(references, predictions)
+
+    return {
+        "accuracy": lambda references, predictions: correct(predictions, references).mean(),
+        "macro precision": averaged(precision_score, "macro"),
+        "macro recall": averaged(recall_score, "macro"),
+        "macro F1": averaged(f1_score, "macro"),
+        "micro F1": averaged(f1_score, "micro"),
+        "MCC": correlation,
+        "exact_match": lambda references, predictions: matches(predictions, references).mean(),
+    }
+
+
+@functools.cache
+def _metric_class() -> Any:
+    """The lab's metric. Made on first use: importing evaluate takes seconds."""
     import datasets
     import evaluate
-    from sklearn.metrics import f1_score
 
     class LabMetric(evaluate.Metric):
-        """A metric that lives here, so that nothing is fetched from the Hub."""
-
-        value_type = "int64"
+        """A metric that lives here, so that nothing is fetched from the Hub; `config_name` is
+        which of `_scorers` it computes."""
 
         def _info(self) -> evaluate.MetricInfo:
-            value = datasets.Value(self.value_type)
+            value = datasets.Value("string" if self.config_name == "exact_match" else "int64")
             return evaluate.MetricInfo(
                 description=self.__doc__ or "",
                 citation="",
@@ -96,24 +128,7 @@ def _metric_classes() -> dict[str, Any]:
                 features=datasets.Features({"predictions": value, "references": value}),
             )
 
-    class Accuracy(LabMetric):
-        """Share of predictions that equal the reference."""
-
         def _compute(self, predictions: Any, references: Any) -> dict[str, float]:
-            return {"accuracy": correct(predictions, references).mean()}
+            return {self.config_name: _scorers()[self.config_name](references, predictions)}
 
-    class MacroF1(LabMetric):
-        """F1 per class, averaged with equal weight; 0 for a class never predicted rightly."""
-
-        def _compute(self, predictions: Any, references: Any) -> dict[str, float]:
-            return {"macro_f1": f1_score(references, predictions, average="macro", zero_division=0)}
-
-    class ExactMatch(LabMetric):
-        """Share of texts that equal the reference after normalisation."""
-
-        value_type = "string"
-
-        def _compute(self, predictions: Any, references: Any) -> dict[str, float]:
-            return {"exact_match": matches(predictions, references).mean()}
-
-    return {"accuracy": Accuracy, "macro_f1": MacroF1, "exact_match": ExactMatch}
+    return LabMetric
