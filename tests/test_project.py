@@ -53,6 +53,7 @@ ORDER = [
     "params",
     "notebooks",
     "reference",
+    "release",
     "shown",
     "verdicts",
     "plots",

@@ -64,7 +64,7 @@ def beside(record: Record) -> list[dict[str, str]]:
             "claim": trial.claim.id,
             "this run": str(trial.estimate),
             "verdict": trial.verdict or NOT_JUDGED,
-            "reference run": _estimate(found[trial.claim.id]),
+            "reference run": shown_estimate(found[trial.claim.id]),
             "its verdict": found[trial.claim.id]["verdict"],
         }
         for trial in record.trials
@@ -100,11 +100,28 @@ def findings() -> str:
     for notebook in NOTEBOOKS:
         record = reference(notebook)
         for claim in record["claims"] if record else []:
-            cells = [claim["id"], claim["statement"], claim["metric"], _estimate(claim)]
+            cells = [claim["id"], claim["statement"], claim["metric"], shown_estimate(claim)]
             cells += [claim["seeds"], claim["verdict"]]
             cells += [f"[{notebook[:2]}](notebooks/{notebook}.ipynb)"]
-            lines.append("| " + " | ".join(map(_cell, cells)) + " |")
+            lines.append(table_row(cells))
     return "\n".join(lines) if len(lines) > 2 else NONE_YET
+
+
+def shown_estimate(claim: dict[str, Any]) -> str:
+    """A recorded claim's estimate with its interval; an exact one without."""
+    value, low, high = claim["estimate"], claim["ci_low"], claim["ci_high"]
+    ends = f" [{shown_number(low)}, {shown_number(high)}]" if low != high else ""
+    return shown_number(value) + ends
+
+
+def shown_number(value: float) -> str:
+    """Three digits that count, as in the notebooks, but no powers of ten for large numbers."""
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
+
+
+def table_row(cells: Sequence[object]) -> str:
+    """One row of a Markdown table."""
+    return "| " + " | ".join(" ".join(str(c).split()).replace("|", "\\|") for c in cells) + " |"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -141,20 +158,6 @@ def _fault(record: dict[str, Any], size: int) -> str:
         if not isinstance(seeds, int) or seeds < FEWEST_SEEDS:
             return f"it rests on {seeds} seeds, and {FEWEST_SEEDS} are the fewest"
     return ""
-
-
-def _estimate(claim: dict[str, Any]) -> str:
-    value, low, high = claim["estimate"], claim["ci_low"], claim["ci_high"]
-    return _number(value) + (f" [{_number(low)}, {_number(high)}]" if low != high else "")
-
-
-def _number(value: float) -> str:
-    """Three digits that count, as in the notebooks, but no powers of ten for large numbers."""
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.3g}"
-
-
-def _cell(content: object) -> str:
-    return " ".join(str(content).split()).replace("|", "\\|")
 
 
 if __name__ == "__main__":

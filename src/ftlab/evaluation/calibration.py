@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from ftlab.errors import LabError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def softmax(logits: ArrayLike, temperature: float = 1.0) -> np.ndarray:
@@ -44,6 +47,8 @@ def reliability(probabilities: ArrayLike, labels: ArrayLike, bins: int = 10) -> 
     One row for each of `bins` equally wide stretches of confidence that holds any item: `said`
     (mean confidence), `right` (share), `items`.
     """
+    import pandas as pd
+
     table, wanted = _table(probabilities), np.asarray(labels)
     _same_length(table, wanted)
     said, right = table.max(axis=1), table.argmax(axis=1) == wanted

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from ftlab.errors import LabError
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 def by_loss(
@@ -42,6 +45,7 @@ def slices(right: ArrayLike, groups: Sequence[str]) -> pd.DataFrame:
     `accuracy`, `low`, `high`, `items`, and `below`: whether the whole interval lies below the
     accuracy of all items.
     """
+    import pandas as pd
     from scipy.stats import binomtest
 
     scores = np.asarray(right, dtype=float)

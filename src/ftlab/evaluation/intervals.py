@@ -7,7 +7,8 @@ the number of seeds, plus the variance of the item means divided by the number o
 is Student's t at the Satterthwaite degrees of freedom, so that three seeds count as three. The
 sum counts the seed-by-item noise twice, which errs towards caution: in simulations (kept as a
 test) the truth lies inside in 0.92 to 0.99 of the trials at 3 and 5 seeds, and in more when nearly
-every answer is right. A plain bootstrap over seeds and items falls to 0.76 once seeds differ.
+every answer is right or when seeds do not differ at all. A plain bootstrap over seeds and items
+falls to 0.76 once seeds differ.
 """
 
 from __future__ import annotations
