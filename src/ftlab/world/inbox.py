@@ -45,10 +45,10 @@ def misspelt(text: str, rng: random.Random, share: float = SLIPS) -> str:
 
 
 def _letter(subject: str, rng: random.Random) -> str:
-    told = rng.sample(SUBJECTS[subject], rng.choice((1, 1, 2, 3)))
+    told = rng.sample(SUBJECTS[subject], rng.choice((1, 1, 2)))
     if rng.random() < ASIDES:
         other = rng.choice([name for name in SUBJECTS if name != subject])
-        told += rng.sample(SUBJECTS[other], rng.choice((1, 1, 2)))
+        told += rng.sample(SUBJECTS[other], 1)
     text = written(told, rng)
     return misspelt(text, rng) if rng.random() < HASTE else text
 
