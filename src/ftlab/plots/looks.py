@@ -83,6 +83,11 @@ def first_looks(count: int) -> Sequence[Look]:
     return LOOKS[:count]
 
 
+def legend_below(axes: Axes, *, height: float = -0.16, ncols: int = 3) -> None:
+    """A legend under the axes, where it covers nothing; `height` is its top, in axes heights."""
+    axes.legend(loc="upper center", bbox_to_anchor=(0.5, height), ncols=ncols, frameon=False)
+
+
 def heights(point: Estimate | float) -> tuple[float, float, float]:
     """Height, and how far the whisker reaches below and above it; none if it could be anything."""
     if isinstance(point, Estimate) and point.high < ANYTHING:

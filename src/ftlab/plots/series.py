@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ftlab.evaluation import Estimate
-from ftlab.plots.looks import first_looks, heights, new_axes
+from ftlab.plots.looks import first_looks, heights, legend_below, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -79,8 +79,7 @@ def bands(
         axes.set_xscale("log")
         axes.minorticks_off()
     axes.set_xticks(places, [f"{place:g}" for place in places])
-    # Beside the axes: wherever it stood inside, it would cover some run's lines.
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=2, frameon=False)
+    legend_below(axes, ncols=2)  # inside, it would cover some run's lines
     return figure
 
 
@@ -132,8 +131,7 @@ def bars(
         axes.set_ylim(0, 1.08)
     if len(series) > 1:
         lines_below = bool(x) + max(name.count("\n") for name in categories)
-        height = -0.1 - 0.06 * lines_below
-        axes.legend(loc="upper center", bbox_to_anchor=(0.5, height), ncols=3, frameon=False)
+        legend_below(axes, height=-0.1 - 0.06 * lines_below)
     return figure
 
 
