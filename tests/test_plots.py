@@ -55,6 +55,34 @@ def test_a_line_leaves_out_what_was_not_measured() -> None:
     assert [text.get_text() for text in axes_of(figure).texts] == ["goal"]
 
 
+def legend_of(axes: Any) -> list[str]:
+    return [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+def test_a_curve_of_shares_fills_a_square_and_names_all_that_is_drawn() -> None:
+    figure = plots.lines(
+        {"model": ([0, 0, 1], [0, 0.8, 1])}, x="alarms", y="found", title="t", shares=True,
+        diagonal="by chance", marks={"threshold 0.4": (0.0, 0.8)}, levels={"goal": 0.9},
+    )  # fmt: skip
+    axes = axes_of(figure)
+    assert (axes.get_xlim(), axes.get_ylim()) == ((0, 1), (0, 1))
+    assert {*legend_of(axes)} == {"model", "by chance", "goal", "threshold 0.4"}
+    drawn = {line.get_label(): line for line in axes.lines}
+    assert [*drawn["by chance"].get_xdata()] == [*drawn["by chance"].get_ydata()] == [0, 1]
+    mark = drawn["threshold 0.4"]
+    assert (*mark.get_xdata(), *mark.get_ydata()) == (0.0, 0.8)
+    figure.canvas.draw()
+    box, names = axes.get_window_extent(), axes.get_legend().get_window_extent()
+    assert box.width == pytest.approx(box.height)
+    assert box.x1 < names.x0 < names.x1 < figure.bbox.x1  # beside it, and not cut off
+
+
+def test_steps_keep_a_height_until_the_next_point() -> None:
+    series = {"model": ([1.0, 0.5, 0.0], [0.2, 0.5, 1.0])}
+    figure = plots.lines(series, x="recall", y="precision", title="t", steps=True)
+    assert axes_of(figure).lines[0].get_drawstyle() == "steps-post"
+
+
 def test_no_two_looks_share_more_than_one_trait() -> None:
     for trait in ("colour", "line", "marker", "hatch"):
         counts = Counter(getattr(look, trait) for look in plots.LOOKS)
