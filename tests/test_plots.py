@@ -6,6 +6,7 @@ from collections import Counter
 from itertools import pairwise
 from typing import Any
 
+import pandas as pd
 import pytest
 
 from ftlab import plots
@@ -53,6 +54,34 @@ def test_a_line_leaves_out_what_was_not_measured() -> None:
     line = axes_of(figure).lines[0]
     assert list(line.get_xdata()) == [1, 3]
     assert [text.get_text() for text in axes_of(figure).texts] == ["goal"]
+
+
+def legend_of(axes: Any) -> list[str]:
+    return [text.get_text() for text in axes.get_legend().get_texts()]
+
+
+def test_a_curve_of_shares_fills_a_square_and_names_all_that_is_drawn() -> None:
+    figure = plots.lines(
+        {"model": ([0, 0, 1], [0, 0.8, 1])}, x="alarms", y="found", title="t", shares=True,
+        diagonal="by chance", marks={"threshold 0.4": (0.0, 0.8)}, levels={"goal": 0.9},
+    )  # fmt: skip
+    axes = axes_of(figure)
+    assert (axes.get_xlim(), axes.get_ylim()) == ((0, 1), (0, 1))
+    assert {*legend_of(axes)} == {"model", "by chance", "goal", "threshold 0.4"}
+    drawn = {line.get_label(): line for line in axes.lines}
+    assert [*drawn["by chance"].get_xdata()] == [*drawn["by chance"].get_ydata()] == [0, 1]
+    mark = drawn["threshold 0.4"]
+    assert (*mark.get_xdata(), *mark.get_ydata()) == (0.0, 0.8)
+    figure.canvas.draw()
+    box, names = axes.get_window_extent(), axes.get_legend().get_window_extent()
+    assert box.width == pytest.approx(box.height)
+    assert box.x1 < names.x0 < names.x1 < figure.bbox.x1  # beside it, and not cut off
+
+
+def test_steps_keep_a_height_until_the_next_point() -> None:
+    series = {"model": ([1.0, 0.5, 0.0], [0.2, 0.5, 1.0])}
+    figure = plots.lines(series, x="recall", y="precision", title="t", steps=True)
+    assert axes_of(figure).lines[0].get_drawstyle() == "steps-post"
 
 
 def test_no_two_looks_share_more_than_one_trait() -> None:
@@ -201,3 +230,123 @@ def test_a_forest_grows_with_its_claims_and_needs_one() -> None:
 def test_a_ratio_of_zero_is_drawn_on_a_plain_axis() -> None:
     row = judgement("A-01", "supported", Estimate(0.0, 0.0, 0.0, 1), metric="bytes: a / b")
     assert plots.forest([row], title="t").axes[0].get_xscale() == "linear"
+
+
+def cells_of(axes: Any) -> dict[tuple[str, str], str]:
+    """What stands in each cell, by (wanted, said)."""
+    rows, columns = (
+        [tick.get_text().replace("\n", " ") for tick in ticks]
+        for ticks in (axes.get_yticklabels(), axes.get_xticklabels())
+    )
+    places = [(text.get_position(), text.get_text()) for text in axes.texts]
+    return {(rows[int(y)], columns[int(x)]): text for (x, y), text in places if x % 1 == 0}
+
+
+def test_a_confusion_counts_what_was_wanted_by_what_was_said() -> None:
+    figure = plots.confusion(
+        [0, 0, 0, 1, 1], [0, 0, 1, 1, 1], ["cat", "big_dog", "bird"], title="t"
+    )
+    axes = axes_of(figure)
+    assert (axes.get_ylabel(), axes.get_xlabel()) == ("wanted", "said")
+    assert cells_of(axes) == {
+        ("cat", "cat"): "2", ("cat", "big dog"): "1", ("big dog", "big dog"): "2",
+    }  # fmt: skip
+    assert [t.get_text() for t in axes.texts[-3:]] == ["67% of 3", "100% of 2", "no items"]
+    assert axes.images[0].get_array()[0].tolist() == pytest.approx([2 / 3, 1 / 3, 0])
+
+
+def test_of_many_labels_a_confusion_shows_those_confused_most() -> None:
+    wanted = [*range(77), 40, 40, 40, 8, 8, 8, 40, 3]
+    said = [*range(77), 8, 8, 8, 40, 70, 70, 70, 5]
+    names = [f"label_{i}" for i in range(77)]
+    four = plots.confusion(wanted, said, names, title="t", most=4)
+    cells = cells_of(axes_of(four))
+    # 8 and 40 are taken for one another 4 times, 70 is said 3 times for them; one place is left,
+    # and 3 and 5 need two.
+    assert {row for row, _ in cells} == {"label 8", "label 40", "label 70"}
+    assert cells["label 40", "label 8"] == "3"
+    assert [text.get_text() for text in four.texts] == ["t\n3 of 77 labels, those confused most"]
+    row = [tick.get_text() for tick in axes_of(four).get_yticklabels()].index("label 8")
+    assert axes_of(four).texts[-3:][row].get_text() == "25% of 4"
+    all_right = plots.confusion(range(77), range(77), names, title="t")
+    assert "12 of 77 labels, none are confused" in all_right.texts[0].get_text()
+    assert len(cells_of(axes_of(all_right))) == 12
+
+
+def test_long_names_of_labels_fit_and_do_not_overlap() -> None:
+    long = "balance_not_updated_after_cheque_or_cash_deposit"
+    names = [f"{long[: 20 + 2 * i]}_{i}" for i in range(12)]
+    figure = plots.confusion(range(12), range(12), names, title="A title of some length " * 3)
+    figure.canvas.draw()
+    axes = axes_of(figure)
+    rows = [tick.get_window_extent() for tick in axes.get_yticklabels()]
+    columns = [tick.get_window_extent() for tick in axes.get_xticklabels()]
+    assert all(a.y0 >= b.y1 for a, b in pairwise(rows))
+    assert all(a.x1 <= b.x0 for a, b in pairwise(columns))
+    written = [*axes.texts, *figure.texts, axes.xaxis.label, axes.yaxis.label]
+    for box in [*rows, *columns, *(text.get_window_extent() for text in written)]:
+        assert figure.bbox.x0 <= box.x0 < box.x1 <= figure.bbox.x1
+        assert figure.bbox.y0 <= box.y0 < box.y1 <= figure.bbox.y1
+
+
+@pytest.mark.parametrize(
+    ("labels", "predictions", "most", "message"),
+    [
+        ([0, 1], [0], 12, "must be one an item"),
+        ([], [], 12, "must be one an item"),
+        ([0, 2], [0, 1], 12, "whole numbers from 0 to 1"),
+        ([0, 1], [0.5, 1], 12, "whole numbers from 0 to 1"),
+        ([0, 1], [0, 1], 1, "at least 2 labels"),
+    ],
+)
+def test_a_confusion_that_does_not_fit_is_refused(
+    labels: list[int], predictions: list[Any], most: int, message: str
+) -> None:
+    with pytest.raises(LabError, match=message):
+        plots.confusion(labels, predictions, ["a", "b"], title="t", most=most)
+
+
+def test_reliability_has_a_line_a_model_and_discs_as_large_as_their_share_of_items() -> None:
+    table = pd.DataFrame({"said": [0.3, 0.9], "right": [0.4, 0.8], "items": [10, 30]})
+    figure = plots.reliability({"one": table, "two": table.iloc[1:]}, title="t")
+    axes = axes_of(figure)
+    assert (axes.get_xlim(), axes.get_ylim()) == ((0, 1), (0, 1))
+    assert legend_of(axes) == ["one", "two", "as sure as right", "disc: share of its items"]
+    assert axes.lines[0].get_xydata().tolist() == [[0.3, 0.4], [0.9, 0.8]]
+    one, two = axes.collections[:2]
+    assert one.get_sizes()[1] == pytest.approx(3 * one.get_sizes()[0])
+    assert two.get_sizes()[0] == pytest.approx(one.get_sizes().sum())
+    for bad in (table.iloc[:0], table.drop(columns="items")):
+        with pytest.raises(LabError, match="'one' needs rows with said, right and items"):
+            plots.reliability({"one": bad}, title="t")
+
+
+def test_a_strip_shows_every_value_their_mean_and_their_middle() -> None:
+    values = [i / 100 for i in range(101)]
+    series = {"splits": values, "folds": [0.5]}
+    figure = plots.strip(series, x="accuracy", title="t", levels={"truth": 0.6})
+    axes = axes_of(figure)
+    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["splits", "folds"]
+    points = axes.collections[0].get_offsets()
+    assert points[:, 0].tolist() == pytest.approx(values)
+    assert len({*points[:, 1].tolist()}) == len(values)  # none hides another
+    (whisker,) = axes.containers[0].lines[2]
+    assert whisker.get_segments()[0][:, 0].tolist() == pytest.approx([0.025, 0.975])
+    assert axes.containers[0].lines[0].get_xdata() == pytest.approx([0.5])
+    (legend,) = figure.legends
+    assert {text.get_text() for text in legend.get_texts()} == {
+        "truth", "mean, and the middle 95% of the values",
+    }  # fmt: skip
+    again = axes_of(plots.strip(series, x="accuracy", title="t")).collections[0]
+    assert again.get_offsets().tolist() == points.tolist()
+    figure.canvas.draw()
+    below = axes.xaxis.label.get_window_extent().y0
+    assert below > legend.get_window_extent().y1 - 5  # its frame, which is not drawn, may touch
+
+
+def test_a_strip_without_values_is_refused() -> None:
+    with pytest.raises(LabError, match="at least one row"):
+        plots.strip({}, x="x", title="t")
+    for bad in ([], [float("nan")]):
+        with pytest.raises(LabError, match="values of 'a' must be at least one finite"):
+            plots.strip({"a": bad}, x="x", title="t")

@@ -3,11 +3,12 @@
 Colours are those of Okabe and Ito, which people with the usual colour blindnesses can tell apart;
 line styles, markers and hatches vary with them, so that nothing rests on colour alone. Series take
 their look by their order: keep it the same from figure to figure. Bands and whiskers are 95%
-intervals.
+intervals; only those of `strip` hold 95% of the values themselves.
 """
 
 from ftlab.plots.choices import borders, heat, pareto
 from ftlab.plots.claims import forest
+from ftlab.plots.judging import confusion, reliability, strip
 from ftlab.plots.looks import LOOKS, show
 from ftlab.plots.rungs import gain_by_forgetting, gain_by_size
 from ftlab.plots.series import bands, bars, lines
@@ -17,11 +18,14 @@ __all__ = [
     "bands",
     "bars",
     "borders",
+    "confusion",
     "forest",
     "gain_by_forgetting",
     "gain_by_size",
     "heat",
     "lines",
     "pareto",
+    "reliability",
     "show",
+    "strip",
 ]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ftlab.evaluation import Estimate
-from ftlab.plots.looks import LOOKS, SIZE, first_looks, heights, new_axes
+from ftlab.plots.looks import GREY, LOOKS, SIZE, first_looks, heights, legend_below, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -56,7 +56,7 @@ def pareto(
     axes.plot(across, up, color=cheap.colour, linewidth=1.2, drawstyle="steps-post")
     _names_beside(axes, {name: (cost, e.value) for name, (cost, e) in points.items()}, front)
     for name, level in (levels or {}).items():
-        axes.axhline(level, color="#666666", linewidth=1, linestyle=(0, (2, 2)))
+        axes.axhline(level, color=GREY, linewidth=1, linestyle=(0, (2, 2)))
         axes.annotate(
             name, (0.0, level), xycoords=("axes fraction", "data"), ha="left", va="bottom",
             xytext=(4, 1), textcoords="offset points", color="#444444", fontsize=9,
@@ -117,7 +117,7 @@ def borders(
     strong: dict[str, Any] = {"transform": axes.transAxes, "fontsize": 13, "fontweight": "bold"}
     axes.text(0.03, 0.95, above, ha="left", va="top", **strong)
     axes.text(0.97, 0.05, below, ha="right", va="bottom", **strong)
-    axes.legend(loc="upper center", bbox_to_anchor=(0.5, -0.16), ncols=3, frameon=False)
+    legend_below(axes)
     return figure
 
 

@@ -1,0 +1,203 @@
+"""Figures of how far a model can be relied on: what it confuses, how sure it is, how it spreads."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+from numpy.typing import ArrayLike
+
+from ftlab.errors import LabError
+from ftlab.plots.looks import GREY, LOOKS, SIZE, first_looks, legend_beside, named_levels, new_axes
+from ftlab.plots.series import lines
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+CELL = (0.36, 0.75)  # inches, of a side: two lines of a name fit beside the smallest
+AROUND, BESIDE = 0.45, 1.1  # inches: of an axis' name, of the column at the right
+SMALL = 9
+LETTERS = 28  # of a line of a label's name
+DISC = 1800.0  # square points, of a disc that holds all items
+JITTER = 0.618034  # the golden ratio: its multiples fall into the widest gap between earlier ones
+
+
+def confusion(
+    labels: ArrayLike,
+    predictions: ArrayLike,
+    label_names: Sequence[str],
+    *,
+    title: str,
+    most: int = 12,
+) -> Figure:
+    """How often each label was wanted (rows) and each was said (columns); zeros are left blank.
+
+    The shade is the share of the row. At the right stands how much of the row was right, and its
+    items, also those said to be of a label that is not shown. `labels` and `predictions` are class
+    numbers, (items,). Of more than `most` labels, only those of the most frequent confusions are
+    shown, the worst first, and the title says so. LabError if the arguments do not fit.
+    """
+    counts = _counts(labels, predictions, len(label_names))
+    if most < 2:
+        raise LabError(f"A confusion needs at least 2 labels, not {most}.")
+    shown = list(range(len(counts)))
+    if len(counts) > most:
+        shown = _confused(counts, most)
+        which = "those confused most" if shown else "none are confused"
+        shown = shown or list(range(most))
+        title = f"{title}\n{len(shown)} of {len(counts)} labels, {which}"
+    names = [_readable(label_names[label]) for label in shown]
+    figure, axes = new_axes("said", "wanted", "")
+    items = counts.sum(axis=1)
+    cells = counts[np.ix_(shown, shown)]
+    share = cells / np.maximum(items[shown], 1)[:, None]
+    axes.imshow(share, cmap="Blues", vmin=0, vmax=1.3)
+    for (row, column), count in np.ndenumerate(cells):
+        if count:
+            axes.text(
+                column, row, str(count), ha="center", va="center", fontsize=SMALL,
+                color="white" if share[row, column] > 0.75 else "black",
+            )  # fmt: skip
+    beside = len(shown) - 0.35
+    axes.text(beside, -0.6, "right", va="bottom", fontsize=SMALL)
+    for row, label in enumerate(shown):
+        right = f"{cells[row, row] / max(items[label], 1):.0%} of {items[label]}"
+        axes.text(beside, row, right if items[label] else "no items", va="center", fontsize=SMALL)
+    axes.set_xticks(range(len(shown)), names, fontsize=SMALL)
+    axes.set_yticks(range(len(shown)), names, fontsize=SMALL)
+    axes.grid(visible=False)
+    for ticks in (axes.set_xticks, axes.set_yticks):  # the eye follows a long name to its cells
+        ticks(np.arange(len(shown) - 1) + 0.5, minor=True)
+    axes.grid(which="minor", color="#dddddd", linewidth=0.6)
+    axes.tick_params(which="both", length=0)
+    axes.set_axisbelow(False)
+    _place(figure, axes, title)
+    return figure
+
+
+def _place(figure: Figure, axes: Axes, title: str) -> None:
+    """Square cells as large as fit beside the names, which have all the room that they need."""
+    figure.canvas.draw()
+    ticks = axes.get_yticklabels()
+    name = max(tick.get_window_extent().width for tick in ticks) / figure.dpi
+    side = float(np.clip((SIZE[0] - name - AROUND - BESIDE) / len(ticks), *CELL))
+    flat = name < 0.9 * side
+    axes.tick_params(axis="x", rotation=0 if flat else 90)
+    below = 0.2 if flat else name
+    square, above = side * len(ticks), 0.35 + 0.2 * len(title.split("\n"))
+    width = max(SIZE[0], AROUND + name + square + BESIDE)
+    height = AROUND + below + square + above
+    figure.set_size_inches(width, height)
+    # Placed by hand: names as long as these would be cut off, or leave the cells no room.
+    axes.set_position(
+        ((AROUND + name) / width, (AROUND + below) / height, square / width, square / height)
+    )
+    figure.text(0.1 / width, 1 - 0.1 / height, title, va="top", fontsize=12)
+
+
+def _counts(labels: ArrayLike, predictions: ArrayLike, classes: int) -> np.ndarray:
+    """(wanted, said) -> items."""
+    wanted, said = np.asarray(labels), np.asarray(predictions)
+    if wanted.ndim != 1 or wanted.shape != said.shape or not wanted.size:
+        raise LabError(f"Labels {wanted.shape} and predictions {said.shape} must be one an item.")
+    both = np.stack([wanted, said])
+    if both.dtype.kind not in "iu" or both.min() < 0 or both.max() >= classes:
+        raise LabError(f"Labels and predictions must be whole numbers from 0 to {classes - 1}.")
+    counts = np.zeros((classes, classes), dtype=int)
+    np.add.at(counts, (wanted, said), 1)
+    return counts
+
+
+def _confused(counts: np.ndarray, most: int) -> list[int]:
+    """Up to `most` labels, by pairs that are taken for one another, the most frequent first."""
+    pairs = np.triu(counts + counts.T, k=1)
+    chosen: list[int] = []
+    for place in np.argsort(-pairs, axis=None, kind="stable"):
+        pair = divmod(int(place), len(counts))
+        new = [label for label in pair if label not in chosen]
+        if not pairs[pair] or len(chosen) == most:
+            break
+        if len(chosen) + len(new) <= most:
+            chosen += new
+    return chosen
+
+
+def _readable(name: str) -> str:
+    return textwrap.fill(name.replace("_", " "), LETTERS, max_lines=2, placeholder=" …")
+
+
+def reliability(curves: Mapping[str, pd.DataFrame], *, title: str) -> Figure:
+    """How often a model is right by how sure it says it is: {name: table}.
+
+    The tables are those of `ftlab.evaluation.calibration.reliability`. A disc's area is the share
+    of the model's items in that stretch. Below the diagonal a model is surer than it is right.
+    LabError for a table without rows or columns.
+    """
+    for name, table in curves.items():
+        if not {"said", "right", "items"} <= {*table.columns} or not len(table):
+            raise LabError(f"The table of {name!r} needs rows with said, right and items.")
+    figure = lines(
+        {name: (table.said, table.right) for name, table in curves.items()},
+        x="how sure it says it is",
+        y="how often it is right",
+        title=title,
+        shares=True,
+        diagonal="as sure as right",
+    )
+    axes = figure.axes[0]
+    for table, look in zip(curves.values(), first_looks(len(curves)), strict=True):
+        items = table["items"].to_numpy(dtype=float)
+        axes.scatter(
+            table.said, table.right, s=DISC * items / items.sum(), color=look.colour, alpha=0.3,
+            linewidth=0, clip_on=False,
+        )  # fmt: skip
+    axes.scatter(
+        [], [], s=150, color=GREY, alpha=0.3, linewidth=0, label="disc: share of its items"
+    )
+    legend_beside(axes)
+    return figure
+
+
+def strip(
+    series: Mapping[str, Sequence[float]],
+    *,
+    x: str,
+    title: str,
+    levels: Mapping[str, float] | None = None,
+) -> Figure:
+    """How values spread: one row a name, one point a value, the first name on top.
+
+    Below the points a mark stands at their mean, and a whisker holds the middle 95% of the values
+    (not an interval for their mean). How high a point lies in its row means nothing. `levels` are
+    named values to compare with. LabError for a name without values, or with one that is not
+    finite.
+    """
+    if not series:
+        raise LabError("A strip needs at least one row of values.")
+    figure, axes = new_axes(x, "", title)
+    look = LOOKS[0]
+    for row, (name, values) in enumerate(series.items()):
+        across = np.asarray(values, dtype=float)
+        if across.ndim != 1 or not across.size or not np.isfinite(across).all():
+            raise LabError(f"The values of {name!r} must be at least one finite number.")
+        up = row - 0.36 + 0.42 * (JITTER * np.arange(len(across)) % 1)
+        axes.scatter(across, up, s=18, color=look.colour, alpha=0.55, linewidth=0)
+        low, high = np.quantile(across, [0.025, 0.975])
+        mean = across.mean()
+        axes.errorbar(
+            mean, row + 0.25, xerr=[[max(mean - low, 0)], [max(high - mean, 0)]], color="#222222",
+            marker="D", capsize=4, linewidth=1.6, zorder=3,
+            label=None if row else "mean, and the middle 95% of the values",
+        )  # fmt: skip
+    named_levels(axes.axvline, levels or {})
+    axes.set_ylim(len(series) - 0.4, -0.6)
+    axes.set_yticks(range(len(series)), list(series))
+    axes.tick_params(axis="y", length=0)
+    axes.grid(axis="y", visible=False)
+    figure.set_figheight(1.7 + 0.55 * len(series))
+    figure.legend(loc="outside lower center", ncols=2, frameon=False)
+    return figure
