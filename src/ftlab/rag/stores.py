@@ -163,6 +163,15 @@ def unit(vectors: ArrayLike, dimension: int) -> np.ndarray:
     return found / lengths
 
 
+def check_dimension(index: str | Path, stored: int, dimension: int | None) -> None:
+    """LabError unless vectors of `dimension` numbers (None: of any) fit an index that is there."""
+    if dimension not in (None, stored):
+        raise LabError(
+            f"{index} holds vectors of {stored} numbers, the encoder gives {dimension}: build the "
+            "index again, or take the encoder it was built with."
+        )
+
+
 def no_hits() -> LabError:
     """For a search in an empty index."""
     return LabError("The index is empty: put passages into it before searching.")
