@@ -56,8 +56,8 @@ class Served:
 class Taught:
     """What became of one teaching: its answers by need, and what it took.
 
-    `tokens` counts those that were read in training, padding aside; `trained` the parameters that
-    moved.
+    `tokens` are those read in training, padding aside: of a mean pair, without the space before its
+    answer, times all pairs of all steps. `trained` counts the parameters that moved.
     """
 
     served: dict[str, Served]
