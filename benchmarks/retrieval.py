@@ -18,14 +18,10 @@ import argparse
 import json
 import os
 import shutil
-import socket
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 from unittest.mock import patch
@@ -34,6 +30,7 @@ import numpy as np
 
 from ftlab.models import generate, load_causal_lm, load_tokenizer
 from ftlab.rag.answering import notes_prompt
+from ftlab.rag.connection import own_server
 from ftlab.rag.milvus import COLLECTION
 from ftlab.rag.passages import Passage, town_passages
 from ftlab.rag.stores import Hit, Store, Where, open_store
@@ -80,27 +77,6 @@ def recall(found: Any, exact: np.ndarray) -> float:
     return statistics.mean(shares)
 
 
-@contextmanager
-def server(folder: Path) -> Iterator[str]:
-    """The address of Milvus Lite in a process of its own, on loopback."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    run = [sys.executable, "-m", "milvus_lite", "server", "--data-dir", str(folder)]
-    run += ["--host", "127.0.0.1", "--port", str(port)]
-    process = subprocess.Popen(run, stdout=subprocess.DEVNULL)
-    try:
-        for _ in range(600):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
-
-
 def measure_store(
     uri: str, options: argparse.Namespace, data: Any, exact: np.ndarray
 ) -> dict[str, Any]:
@@ -135,7 +111,7 @@ def measure_store(
 def measure_server(kind: str, options: argparse.Namespace, data: Any, exact: Any) -> dict[str, Any]:
     with (
         tempfile.TemporaryDirectory() as folder,
-        server(Path(folder)) as address,
+        own_server(Path(folder)) as address,
         patch("ftlab.rag.milvus.INDEX", kind),
         patch("ftlab.rag.milvus.SECONDS", 300.0),
     ):

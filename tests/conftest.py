@@ -42,6 +42,36 @@ ORDERS = [
 LATE = [i % 2 for i in range(24)]
 
 
+@pytest.fixture
+def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The root of a lab of its own, with empty folders for data and notebooks."""
+    monkeypatch.setenv("FTLAB_ROOT", str(tmp_path))
+    monkeypatch.delenv("FTLAB_RESULTS", raising=False)
+    (tmp_path / "data").mkdir()
+    (tmp_path / "notebooks").mkdir()
+    return tmp_path
+
+
+def full_record(notebook: str, **changes: Any) -> dict[str, Any]:
+    """The record of a full run of a notebook that measured nothing."""
+    from ftlab.contract import NOTEBOOKS
+
+    return {
+        "schema": 1,
+        "notebook": notebook,
+        "run_id": "run-full",
+        "profile": "full",
+        "seed": 0,
+        "parameters": {**NOTEBOOKS[notebook], "profile": "full"},
+        "started": "2026-01-01T00:00:00Z",
+        "seconds": 600.0,
+        "environment": {},
+        "metrics": [],
+        "claims": [],
+        **changes,
+    }
+
+
 @pytest.fixture(scope="session")
 def word_task(tmp_path_factory: pytest.TempPathFactory) -> Callable[[], Any]:
     """`word_task()`: colours and numbers, a new task each time, which counting words solves."""

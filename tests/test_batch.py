@@ -31,17 +31,13 @@ record.write()"""
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A lab of its own: a good notebook, then a failing one, then another good one."""
-    monkeypatch.setenv("FTLAB_ROOT", str(tmp_path))
-    monkeypatch.delenv("FTLAB_RESULTS", raising=False)
-    (tmp_path / "data").mkdir()
-    (tmp_path / "notebooks").mkdir()
-    (tmp_path / "README.md").write_text(f"top\n{BEGIN}\nold\n{END}\nbottom\n")
-    write_notebook(tmp_path, "01_good", RECORD.format(name="01_good"))
-    write_notebook(tmp_path, "02_bad", "raise ValueError('the reason\\nand more')")
-    write_notebook(tmp_path, "03_good", RECORD.format(name="03_good"))
-    return tmp_path
+def root(root: Path) -> Path:
+    """A lab with three notebooks: a good one, then a failing one, then another good one."""
+    (root / "README.md").write_text(f"top\n{BEGIN}\nold\n{END}\nbottom\n")
+    write_notebook(root, "01_good", RECORD.format(name="01_good"))
+    write_notebook(root, "02_bad", "raise ValueError('the reason\\nand more')")
+    write_notebook(root, "03_good", RECORD.format(name="03_good"))
+    return root
 
 
 def write_notebook(root: Path, name: str, code: str) -> Path:

@@ -6,7 +6,6 @@ import importlib.util
 import os
 import random
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -18,6 +17,7 @@ import numpy as np
 import pytest
 from conftest import refused
 
+from ftlab.rag.connection import own_server
 from ftlab.rag.passages import Passage, digest
 from ftlab.rag.stores import Store, Where, embedded_uri, open_store
 
@@ -68,24 +68,8 @@ def rows_in(folder: Path) -> list[str]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A Milvus server on loopback: the embedded engine, in a process of its own."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    folder = tmp_path_factory.mktemp("server")
-    run = [sys.executable, "-m", "milvus_lite", "server", "--data-dir", str(folder)]
-    run += ["--host", "127.0.0.1", "--port", str(port)]
-    process = subprocess.Popen(run, stdout=subprocess.DEVNULL)
-    try:
-        for _ in range(600):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
+    with own_server(tmp_path_factory.mktemp("server")) as address:
+        yield address
 
 
 def test_every_store_finds_what_plain_arithmetic_finds(store: Store) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import refused
+from conftest import full_record, refused
 
 from ftlab import reference
 from ftlab.contract import NOTEBOOKS
@@ -39,33 +39,19 @@ EXACT = claim(id="C-01", estimate=1.0, ci_low=1.0, ci_high=1.0, seeds=1, verdict
 
 
 def record(**changes: Any) -> dict[str, Any]:
-    return {
-        "schema": 1,
-        "notebook": NAME,
-        "run_id": "20260101T000000Z-full-s0-abcd",
-        "profile": "full",
-        "seed": 0,
-        "parameters": {**NOTEBOOKS[NAME], "profile": "full"},
-        "started": "2026-01-01T00:00:00Z",
-        "seconds": 600.0,
-        "environment": {},
-        "metrics": [
-            {"name": "ladder", "value": 0.5, "method": "head"},
-            {"name": "accuracy", "value": 0.7},
-            {"name": "ladder", "value": 0.6, "method": "full"},
-        ],
-        "claims": [claim(), EXACT],
-        **changes,
-    }
+    metrics = [
+        {"name": "ladder", "value": 0.5, "method": "head"},
+        {"name": "accuracy", "value": 0.7},
+        {"name": "ladder", "value": 0.6, "method": "full"},
+    ]
+    return full_record(NAME, metrics=metrics, claims=[claim(), EXACT]) | changes
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A lab of its own, with nothing kept yet."""
-    monkeypatch.setenv("FTLAB_ROOT", str(tmp_path))
-    (tmp_path / "data").mkdir()
-    (tmp_path / "README.md").write_text(f"top\n{BEGIN}\nold\n{END}\nbottom\n")
-    return tmp_path
+def root(root: Path) -> Path:
+    """A lab with a README, and nothing kept yet."""
+    (root / "README.md").write_text(f"top\n{BEGIN}\nold\n{END}\nbottom\n")
+    return root
 
 
 def run_of(root: Path, **changes: Any) -> Path:

@@ -8,7 +8,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from conftest import refused
+from conftest import full_record, refused
 
 from ftlab import verdicts
 from ftlab.contract import NOTEBOOKS
@@ -44,20 +44,8 @@ def claim(**changes: Any) -> dict[str, Any]:
 
 
 def record(**changes: Any) -> dict[str, Any]:
-    return {
-        "schema": 1,
-        "notebook": NAME,
-        "run_id": "run-full",
-        "profile": "full",
-        "seed": 0,
-        "parameters": {**NOTEBOOKS[NAME], "profile": "full"},
-        "started": "2026-01-01T00:00:00Z",
-        "seconds": 600.0,
-        "environment": {"cpu": "A, 2 cores", "precision": "fp32", "base_model_sha256": MODEL},
-        "metrics": [],
-        "claims": [claim()],
-        **changes,
-    }
+    about = {"cpu": "A, 2 cores", "precision": "fp32", "base_model_sha256": MODEL}
+    return full_record(NAME, environment=about, claims=[claim()]) | changes
 
 
 def put(path: Path, content: Any) -> Path:
@@ -100,15 +88,11 @@ def executed(verdict: str, estimate: Estimate) -> Any:
 
 
 @pytest.fixture
-def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def root(root: Path) -> Path:
     """A lab with one notebook, run in the quick profile: inconclusive there."""
-    monkeypatch.setenv("FTLAB_ROOT", str(tmp_path))
-    monkeypatch.delenv("FTLAB_RESULTS", raising=False)
-    (tmp_path / "data").mkdir()
-    (tmp_path / "notebooks").mkdir()
     shown = executed("inconclusive", Estimate(-0.0123456, -0.0301, 1.5e-05, 3))
-    nbformat.write(shown, tmp_path / "notebooks" / f"{NAME}.ipynb")
-    return tmp_path
+    nbformat.write(shown, root / "notebooks" / f"{NAME}.ipynb")
+    return root
 
 
 def test_a_fresh_lab_has_only_what_its_notebooks_show(root: Path) -> None:

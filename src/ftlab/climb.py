@@ -21,12 +21,12 @@ from ftlab.ladder import Rung, costs
 from ftlab.memory import Memory
 from ftlab.methods import Learned, Schooling, fine_tuning, majority, word_counts
 from ftlab.models import load_classifier, load_tokenizer, starting_rate
-from ftlab.parallel import WORTH_PROCESSES, in_parallel
-from ftlab.training.hardware import choose_device
+from ftlab.parallel import in_parallel, pays
 
 FACTORS = (1.0, 2.0, 0.5)  # times a rung's start: the learning rates tried, in this order
 TUNED_ON = 3  # seeds, at most, over which the validation accuracy of a rate is averaged
 STRENGTHS = (10.0, 1.0, 100.0)  # tried by the regression on word counts
+WORTH_PROCESSES = 300  # training steps from which other processes pay
 COUNTED = ("trainable", "share", "optimizer_bytes", "memory_bytes", "stored_bytes")
 
 
@@ -141,8 +141,8 @@ def climb(
         "keep": keep,
     }
     steps = len(rungs) * len(seeds) * schooling.steps(len(task.train))
-    alone = steps < WORTH_PROCESSES or choose_device()[0].type != "cpu"
-    groups = [list(rungs)] if alone else [[rung] for rung in rungs]
+    # In one process the rungs stay together, as there they take turns (see `learning_curve`).
+    groups = [[rung] for rung in rungs] if pays(steps, WORTH_PROCESSES) else [list(rungs)]
     jobs = [{**shared, "rungs": group, "first": group is groups[0]} for group in groups]
     # The dearest rungs stand last: they go first, so that no core waits for them at the end.
     parts = in_parallel(_climb_some, jobs[::-1], task.name)[::-1]

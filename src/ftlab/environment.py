@@ -12,6 +12,8 @@ from typing import Any
 
 from ftlab.paths import project_root
 
+SHOWN_DIGITS = 12  # of a hash that is printed; kept outputs are compared with records by them
+
 
 def set_seeds(seed: int) -> None:
     """Seed the generators of Python, NumPy and torch."""

@@ -8,7 +8,14 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
 
 T = TypeVar("T")
-WORTH_PROCESSES = 300  # training steps from which starting other processes pays
+
+
+def pays(steps: int, least: int) -> bool:
+    """Whether `steps` of training, in all jobs together, are worth other processes: on a CPU, from
+    `least` on, which make up for starting them. A GPU is not shared out."""
+    from ftlab.training.hardware import choose_device
+
+    return steps >= least and choose_device()[0].type == "cpu"
 
 
 def in_parallel(function: Callable[..., T], jobs: Sequence[dict[str, Any]], what: str) -> list[T]:

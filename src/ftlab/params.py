@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from ftlab.contract import CONTRACT, SEEDS_BY_PROFILE, ParameterError, defaults_of
-from ftlab.environment import describe_environment, quiet_libraries, set_seeds
+from ftlab.environment import SHOWN_DIGITS, describe_environment, quiet_libraries, set_seeds
 from ftlab.errors import LabError
 from ftlab.records import Record, new_run_id
 
@@ -77,7 +77,7 @@ def open_lab(notebook: str, namespace: dict[str, Any]) -> Lab:
     environment, why = describe_environment(model_folder)
     print(f"{notebook}: profile {values['profile']}, seeds {', '.join(map(str, seeds))}")
     for key, value in environment.items():
-        shown = re.sub("[0-9a-f]{40,}", lambda digest: digest[0][:12], str(value))
+        shown = re.sub("[0-9a-f]{40,}", lambda digest: digest[0][:SHOWN_DIGITS], str(value))
         print(f"  {key:<18} {shown}")
     print(why)
     run_id = new_run_id(values["profile"], values["seed"])

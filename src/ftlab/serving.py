@@ -14,7 +14,7 @@ import numpy as np
 from ftlab.data import encode_pairs
 from ftlab.errors import LabError
 from ftlab.evaluation import normalise
-from ftlab.parallel import in_parallel
+from ftlab.parallel import in_parallel, pays
 from ftlab.rag.passages import AskedQuestion, Passage, read_folder, read_questions
 from ftlab.world.exercises import question_prompt
 from ftlab.world.needs import Item, Need
@@ -23,7 +23,9 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 TOWN = "town"  # the documents and questions that the lab brings
-ENOUGH_STEPS = 100  # from which other processes pay: these models answer as well as learn
+# Training steps from which other processes pay: fewer than in a climb, as each of these models then
+# answers its prompts, token by token.
+WORTH_PROCESSES = 100
 FEWEST = 12  # questions of one's own: some to learn from, some for choices, some to be examined on
 LONGEST = 44  # tokens of an answer, at most: the dialect takes the most
 Key = TypeVar("Key")
@@ -54,8 +56,8 @@ class Served:
 class Taught:
     """What became of one teaching: its answers by need, and what it took.
 
-    `tokens` counts those that were read in training, padding aside; `trained` the parameters that
-    moved.
+    `tokens` are those read in training, padding aside: of a mean pair, without the space before its
+    answer, times all pairs of all steps. `trained` counts the parameters that moved.
     """
 
     served: dict[str, Served]
@@ -118,14 +120,12 @@ def teach_all(jobs: Mapping[Key, dict[str, Any]], what: str) -> dict[Key, Taught
 
     `what` is the remark of the progress bar.
     """
-    from ftlab.training.hardware import choose_device
-
     steps = sum(job["teaching"].steps for job in jobs.values())
     todo = list(jobs.values())
-    if steps < ENOUGH_STEPS or choose_device()[0].type != "cpu":
-        done = [teach_and_serve(**job) for job in todo]
-    else:
+    if pays(steps, WORTH_PROCESSES):
         done = in_parallel(teach_and_serve, todo, what)
+    else:
+        done = [teach_and_serve(**job) for job in todo]
     return dict(zip(jobs, done, strict=True))
 
 

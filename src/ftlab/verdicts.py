@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ftlab.contract import NOTEBOOKS
+from ftlab.environment import SHOWN_DIGITS
 from ftlab.errors import LabError
 from ftlab.evaluation import Estimate
 from ftlab.paths import results_dir
@@ -24,7 +25,6 @@ from ftlab.trials import Claim, Side, rule_parts
 
 Source = Literal["kept record", "kept outputs", "own run"]
 UNKNOWN = "unknown"
-SHOWN_DIGITS = 12  # of the hash of a base model
 # What two points have in common if they may be compared; the first that fits a claim's words.
 SHARES, SHARE = "difference of shares (of test items, of answers)", "share of answers"
 RATIO, BITS, WEIGHTS = "ratio (1: equal)", "difference in bits a character", "number of weights"
@@ -120,11 +120,8 @@ def judgements_of(record: dict[str, Any], source: Source) -> list[Judgement]:
 
 
 def kept_judgements() -> list[Judgement]:
-    """The claims of all kept records, in the order of the notebooks; LabError if one is spoilt.
-
-    Records of before rules were written get the rule that stands in the notebook now, where it
-    leads to the verdict that the record holds.
-    """
+    """The claims of all kept records, in the order of the notebooks, each `with_rules`; LabError
+    if a record is spoilt."""
     records = [record for name in NOTEBOOKS if (record := reference(name))]
     return with_rules(j for record in records for j in judgements_of(record, "kept record"))
 

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from ftlab.errors import LabError
 from ftlab.files import written_whole
 from ftlab.rag.passages import Passage, from_json, to_json
-from ftlab.rag.stores import Hit, Where, checked, no_hits, unit
+from ftlab.rag.stores import Hit, Where, check_dimension, checked, no_hits, unit
 
 BLOCK = 256  # queries compared at once: 256 x 100,000 cosines are 100 MB
 SPARE = 8  # one row in so many is kept free for what comes
@@ -36,11 +36,7 @@ class ExactStore:
         passages: list[Passage] = []
         if path is not None and path.exists():
             passages, matrix = self._load(path)
-            if dimension is not None and matrix.shape[1] != dimension:
-                raise LabError(
-                    f"{path} holds vectors of {matrix.shape[1]} numbers, the encoder gives "
-                    f"{dimension}: build the index again, or take the encoder it was built with."
-                )
+            check_dimension(path, matrix.shape[1], dimension)
         elif dimension is None:
             raise LabError(f"There is no index {path or 'in memory'}: build it first.")
         else:
@@ -65,7 +61,7 @@ class ExactStore:
     def upsert(self, passages: Sequence[Passage], vectors: ArrayLike) -> None:
         """See `Store`."""
         new = checked(passages, vectors, self.dimension)
-        self.lost(passages)
+        self.lost(passages)  # refuses an id of another document
         self._change({passage.source for passage in passages}, passages, new)
 
     def delete(self, sources: Iterable[str]) -> None:

@@ -52,7 +52,7 @@ from ftlab.rag.rows import (
     to_row,
     whole_documents,
 )
-from ftlab.rag.stores import SERVERS, Hit, Where, checked, no_hits, unit
+from ftlab.rag.stores import SERVERS, Hit, Where, check_dimension, checked, no_hits, unit
 
 COLLECTION = "ftlab_passages"
 INDEX = "FLAT"  # exact, and built in no time; a server may be given another one
@@ -98,11 +98,7 @@ class MilvusStore:
         stored = next((int(f["params"]["dim"]) for f in fields if f["name"] == "vector"), None)
         if stored is None:
             raise LabError(f"The collection {COLLECTION} at {self.uri} was not made by the lab.")
-        if dimension not in (None, stored):
-            raise LabError(
-                f"{self.uri} holds vectors of {stored} numbers, the encoder gives {dimension}: "
-                "build the index again, or take the encoder it was built with."
-            )
+        check_dimension(self.uri, stored, dimension)
         return stored
 
     def _create(self, dimension: int) -> None:

@@ -115,13 +115,13 @@ def open_store(uri: str | Path, dimension: int | None = None) -> Store:
             f"{name!r} names no store: give '{MEMORY}', a path ending in .npz or .db, or the "
             "address of a Milvus server, http://host:19530."
         )
-    for package in ("pymilvus",) if server else ("pymilvus", "milvus_lite"):
-        if importlib.util.find_spec(package) is None:
-            instead = "" if server else f", or give a path ending in .npz or '{MEMORY}' instead"
-            raise LabError(
-                f"{name} needs the package {package.replace('_', '-')}, which is not installed "
-                f"here: pip install {package.replace('_', '-')}{instead}."
-            )
+    package = _missing(server)
+    if package:
+        instead = "" if server else f", or give a path ending in .npz or '{MEMORY}' instead"
+        raise LabError(
+            f"{name} needs the package {package}, which is not installed here: pip install "
+            f"{package}{instead}."
+        )
     from ftlab.rag.milvus import MilvusStore
 
     return MilvusStore(name, dimension)
@@ -130,7 +130,7 @@ def open_store(uri: str | Path, dimension: int | None = None) -> Store:
 def embedded_uri(folder: str | Path) -> str:
     """Where a store of one's own stands in `folder`: a Milvus Lite database, or, where that does
     not exist for the platform, a file for exact search (and a sentence that says so)."""
-    if all(importlib.util.find_spec(package) for package in ("pymilvus", "milvus_lite")):
+    if not _missing(server=False):
         return str(Path(folder) / "passages.db")
     print("Milvus Lite is not installed here: the index is a file, searched exactly by numpy.")
     return str(Path(folder) / "passages.npz")
@@ -163,9 +163,27 @@ def unit(vectors: ArrayLike, dimension: int) -> np.ndarray:
     return found / lengths
 
 
+def check_dimension(index: str | Path, stored: int, dimension: int | None) -> None:
+    """LabError unless vectors of `dimension` numbers (None: of any) fit an index that is there."""
+    if dimension not in (None, stored):
+        raise LabError(
+            f"{index} holds vectors of {stored} numbers, the encoder gives {dimension}: build the "
+            "index again, or take the encoder it was built with."
+        )
+
+
 def no_hits() -> LabError:
     """For a search in an empty index."""
     return LabError("The index is empty: put passages into it before searching.")
+
+
+def _missing(server: bool) -> str:
+    """The package, by the name that pip knows, without which Milvus cannot be used here, on a
+    server or embedded; "" if none is missing."""
+    for package in ("pymilvus",) if server else ("pymilvus", "milvus_lite"):
+        if importlib.util.find_spec(package) is None:
+            return package.replace("_", "-")
+    return ""
 
 
 def _repeated(names: Sequence[str]) -> str | None:
