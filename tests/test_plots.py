@@ -350,3 +350,13 @@ def test_a_strip_without_values_is_refused() -> None:
     for bad in ([], [float("nan")]):
         with pytest.raises(LabError, match="values of 'a' must be at least one finite"):
             plots.strip({"a": bad}, x="x", title="t")
+
+
+def test_numbers_of_a_crowded_axis_do_not_cover_one_another() -> None:
+    places = [2e-5, 8e-5, 1e-4, 2e-4, 8e-4, 1e-3, 2e-3, 8e-3, 1e-2]
+    points = {place: Estimate(0.5, 0.4, 0.6, seeds=3) for place in places}
+    figure = plots.bands({"full": points}, x="x", y="y", title="t", log_x=True)
+    figure.canvas.draw()
+    boxes = [tick.get_window_extent() for tick in figure.axes[0].get_xticklabels()]
+    assert 4 <= len(boxes) < len(places)
+    assert all(a.x1 < b.x0 for a, b in zip(boxes, boxes[1:], strict=False))

@@ -25,7 +25,7 @@ SHIPPED_TASKS = ("tickets", "reviews")
 TOWN = "town"  # the name for all tasks that the town makes, which differ in their distance
 TOWN_SIZES = (512, 200, 600)  # texts to learn from, for choices, for the test
 LETTERS = "letters"  # the name of the task of the shops' inbox
-LETTERS_SIZES = (800, 400, 3000)
+LETTERS_SIZES = (800, 300, 3000)
 FILE_SUFFIXES = (*TABLE_SUFFIXES, ".txt", ".parquet", ".xlsx", ".xls", ".zip", ".gz")
 
 

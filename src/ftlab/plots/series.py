@@ -113,7 +113,8 @@ def bands(
     if log_x:
         axes.set_xscale("log")
         axes.minorticks_off()
-    axes.set_xticks(places, [f"{place:g}" for place in places])
+    ticks = _apart(places, log_x)
+    axes.set_xticks(ticks, [f"{place:g}" for place in ticks])
     legend_below(axes, ncols=2)  # inside, it would cover some run's lines
     return figure
 
@@ -168,6 +169,17 @@ def bars(
         lines_below = bool(x) + max(name.count("\n") for name in categories)
         legend_below(axes, height=-0.1 - 0.06 * lines_below)
     return figure
+
+
+def _apart(places: list[float], log: bool) -> list[float]:
+    """Those of the sorted `places` whose numbers have room behind the one before."""
+    at = np.log(places) if log else np.asarray(places, dtype=float)
+    kept = [0]
+    for number in range(1, len(places)):
+        letter = 0.013 * (at[-1] - at[0])
+        if at[number] - at[kept[-1]] > letter * len(f"{places[number]:g}"):
+            kept.append(number)
+    return [places[number] for number in kept]
 
 
 def _number(value: float) -> str:
