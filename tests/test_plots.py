@@ -359,4 +359,4 @@ def test_numbers_of_a_crowded_axis_do_not_cover_one_another() -> None:
     figure.canvas.draw()
     boxes = [tick.get_window_extent() for tick in figure.axes[0].get_xticklabels()]
     assert 4 <= len(boxes) < len(places)
-    assert all(a.x1 < b.x0 for a, b in zip(boxes, boxes[1:], strict=False))
+    assert all(a.x1 < b.x0 for a, b in pairwise(boxes))
