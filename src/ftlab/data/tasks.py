@@ -116,11 +116,11 @@ def load_task(
     if labels < 0 or labels == 1:
         raise LabError(f"labels must be 0 (all) or at least 2, not {labels}.")
     if task_data in DISTANCES:
-        parts = corrections(task_data, TOWN_SIZES, seed)
-        return _from_town(task_data, "made by the town's clerk", list(SORTS), parts)
+        made = corrections(task_data, TOWN_SIZES, seed)
+        return _from_town(task_data, "made by the town's clerk", list(SORTS), made)
     if task_data == LETTERS:
-        parts = inbox(LETTERS_SIZES, seed)
-        return _from_town(task_data, "the inbox of the town's shops", list(SUBJECTS), parts)
+        made = inbox(LETTERS_SIZES, seed)
+        return _from_town(task_data, "the inbox of the town's shops", list(SUBJECTS), made)
     notes: list[str] = []
     name, source, tables = _open(str(task_data), notes)
     text, label = find_columns(tables["train"], text_column, label_column, notes)
