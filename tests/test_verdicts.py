@@ -216,6 +216,9 @@ def test_another_rule_may_judge_otherwise(root: Path) -> None:
 @pytest.mark.parametrize(
     ("metric", "unit"),
     [
+        ("rank correlation over settings: loss, accuracy on fresh texts", verdicts.CORRELATION),
+        ("95% range of a test estimate around the truth", verdicts.SHARE),
+        ("fall with fewer positives: average precision - ROC-AUC", verdicts.SHARES),
         ("test accuracy on 'near': LoRA 4 - full", verdicts.SHARES),
         ("exact match on new facts: retrieval - closed book", verdicts.SHARES),
         ("accuracy that the last block alone falls short of full: far - near", verdicts.SHARES),

@@ -28,15 +28,17 @@ UNKNOWN = "unknown"
 # What two points have in common if they may be compared; the first that fits a claim's words.
 SHARES, SHARE = "difference of shares (of test items, of answers)", "share of answers"
 RATIO, BITS, WEIGHTS = "ratio (1: equal)", "difference in bits a character", "number of weights"
+CORRELATION = "correlation"
 UNITS = {
     r" / ": RATIO,
     r"\bbits\b": BITS,
     r"^weights\b": WEIGHTS,
-    r"(accuracy|exact match|score|share|manner|rate)\b.* [-+] ": SHARES,
+    r"\bcorrelation\b": CORRELATION,
+    r"(accuracy|exact match|average precision|score|share|manner|rate)\b.* [-+] ": SHARES,
     r"accuracy that .* falls short": SHARES,
-    r"(accuracy|exact match|share|rate)\b": SHARE,
+    r"(accuracy|exact match|F1|share|rate|range of a test estimate)\b": SHARE,
 }
-PANELS = (SHARES, RATIO, BITS, SHARE, WEIGHTS)  # in the order in which they are drawn
+PANELS = (SHARES, RATIO, BITS, SHARE, CORRELATION, WEIGHTS)  # in the order in which they are drawn
 
 
 @dataclass(frozen=True)
