@@ -69,7 +69,8 @@ def _panel(axes: Axes, rows: Sequence[Judgement], unit: str) -> None:
     low, high, log = _range(rows, unit)
     if log:
         axes.set_xscale("log")
-        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        # Over many decades there is room for the powers of ten alone.
+        axes.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < 200 * low else (1,)))
         axes.xaxis.set_major_formatter("{x:g}")
         axes.minorticks_off()
     axes.set_xlim(low, high)
