@@ -62,7 +62,7 @@ def executed(verdict: str, estimate: Estimate) -> Any:
     assert run.trials[0].verdict == verdict
     lines = "  cpu                B, 4 cores\n  precision          bf16\n"
     printed = f"{NAME}: profile quick\n{lines}  base_model_sha256  {MODEL[:12]}\n"
-    written = f"Record written: results/{NAME}/run-1.json\n"
+    written = f"Record written: elsewhere/{NAME}/run-1.json\n"
     made = [
         ("lab = 1", [nbformat.v4.new_output("stream", text=printed)]),
         (DECLARE, []),

@@ -86,7 +86,9 @@ def shown_runs() -> list[ShownRun]:
         if kept.get("source_sha256") != source_sha256(notebook):
             continue
         printed, claims = _outputs(notebook)
-        run = re.search(rf"results/{re.escape(path.stem)}/(\S+)\.json", printed)
+        # The folder of results may have another name than the lab's own.
+        line = rf"^Record written: .*/{re.escape(path.stem)}/(\S+)\.json$"
+        run = re.search(line, printed, flags=re.MULTILINE)
         lines = re.finditer(r"^  (\w+) +(.+)$", printed, flags=re.MULTILINE)
         environment = {line[1]: line[2] for line in lines}
         profile = str(kept.get("profile"))
