@@ -174,10 +174,11 @@ def bars(
 def _apart(places: list[float], log: bool) -> list[float]:
     """Those of the sorted `places` whose numbers have room behind the one before."""
     at = np.log(places) if log else np.asarray(places, dtype=float)
+    letter = 0.016 * (at[-1] - at[0])
     kept = [0]
     for number in range(1, len(places)):
-        letter = 0.013 * (at[-1] - at[0])
-        if at[number] - at[kept[-1]] > letter * len(f"{places[number]:g}"):
+        letters = len(f"{places[kept[-1]]:g}") / 2 + len(f"{places[number]:g}") / 2
+        if at[number] - at[kept[-1]] > letter * letters:
             kept.append(number)
     return [places[number] for number in kept]
 
