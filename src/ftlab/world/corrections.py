@@ -13,10 +13,11 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from ftlab.world import names
+from ftlab.world.labelled import Rows, distinct
 
-Rows = list[tuple[str, str]]
 SORTS: dict[str, Sequence[str]] = {
     "animal": names.PETS,
     "dish": names.DISHES,
@@ -56,17 +57,10 @@ def corrections(distance: str, sizes: Sequence[int], seed: int = 0) -> list[Rows
     """
     rng = random.Random(f"corrections/{distance}/{seed}")
     make = {"near": _slip, "far": _row, "dialect": _slip}[distance]
-    parts: list[Rows] = []
-    taken: set[str] = set()
     hands = _dealt(rng) if distance == "near" else [SORTS] * len(sizes)
-    for things, size in zip(hands, sizes, strict=True):
-        rows: Rows = []
-        while len(rows) < size:
-            text, sort = make(things, rng)
-            if text not in taken:
-                taken.add(text)
-                rows.append((in_dialect(text) if distance == "dialect" else text, sort))
-        parts.append(rows)
+    parts = distinct([partial(make, things, rng) for things in hands], sizes)
+    if distance == "dialect":
+        return [[(in_dialect(text), sort) for text, sort in rows] for rows in parts]
     return parts
 
 

@@ -11,29 +11,23 @@ import random
 import re
 from collections.abc import Sequence
 
+from ftlab.world.labelled import Rows, distinct
 from ftlab.world.letters import SUBJECTS, written
 
 ASIDES = 0.4  # share of letters that go on about something else
 HASTE = 0.25  # share of letters with slips of the pen,
 SLIPS = 0.3  # and of their longer words that have one
-Rows = list[tuple[str, str]]
 
 
 def inbox(sizes: Sequence[int], seed: int = 0) -> list[Rows]:
     """Letters with their subjects in parts of `sizes`; no letter comes twice."""
     rng = random.Random(f"inbox/{seed}")
-    parts: list[Rows] = []
-    taken: set[str] = set()
-    for size in sizes:
-        rows: Rows = []
-        while len(rows) < size:
-            subject = rng.choice(list(SUBJECTS))
-            text = _letter(subject, rng)
-            if text not in taken:
-                taken.add(text)
-                rows.append((text, subject))
-        parts.append(rows)
-    return parts
+
+    def make() -> tuple[str, str]:
+        subject = rng.choice(list(SUBJECTS))
+        return _letter(subject, rng), subject
+
+    return distinct([make] * len(sizes), sizes)
 
 
 def misspelt(text: str, rng: random.Random, share: float = SLIPS) -> str:
