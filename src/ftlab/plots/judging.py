@@ -101,15 +101,15 @@ def _place(figure: Figure, axes: Axes, title: str) -> None:
 
 def _counts(labels: ArrayLike, predictions: ArrayLike, classes: int) -> np.ndarray:
     """(wanted, said) -> items."""
+    from sklearn.metrics import confusion_matrix
+
     wanted, said = np.asarray(labels), np.asarray(predictions)
     if wanted.ndim != 1 or wanted.shape != said.shape or not wanted.size:
         raise LabError(f"Labels {wanted.shape} and predictions {said.shape} must be one an item.")
     both = np.stack([wanted, said])
     if both.dtype.kind not in "iu" or both.min() < 0 or both.max() >= classes:
         raise LabError(f"Labels and predictions must be whole numbers from 0 to {classes - 1}.")
-    counts = np.zeros((classes, classes), dtype=int)
-    np.add.at(counts, (wanted, said), 1)
-    return counts
+    return np.asarray(confusion_matrix(wanted, said, labels=range(classes)))
 
 
 def _confused(counts: np.ndarray, most: int) -> list[int]:
