@@ -194,15 +194,11 @@ NOTEBOOKS: dict[str, dict[str, Value]] = {
 }
 
 # What a parameter means where it allows more than in other notebooks.
+SOURCES = '"tickets", a file, a folder or a Hub dataset'
 HELP_IN = {
-    **{
-        (
-            notebook,
-            "task_data",
-        ): '"town" (three tasks), "tickets", a file, a folder or a Hub dataset'
-        for notebook in ("02_layer_freezing", "03_lora")
-    },
-    ("05_evaluation", "task_data"): '"letters", "tickets", a file, a folder or a Hub dataset',
+    ("02_layer_freezing", "task_data"): f'"town" (three tasks), {SOURCES}',
+    ("03_lora", "task_data"): f'"town" (three tasks), {SOURCES}',
+    ("05_evaluation", "task_data"): f'"letters", {SOURCES}',
     ("05_evaluation", "texts_per_label"): "networks learn from so many texts of each label; 0: all",
 }
 
