@@ -1,0 +1,69 @@
+"""The kernels notebooks run in: of this very Python, whatever kernels are installed."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+
+class Kernels:
+    """Makes the kernel of one run, and can put an end to it.
+
+    `environment` is added to this process's own, `cwd` is the folder the kernel works in. With
+    `warm` the kernel is a fork of a process that has imported what the notebook there imports (see
+    `ftlab.batch.warm`), where that can be done.
+    """
+
+    def __init__(
+        self, environment: Mapping[str, str], cwd: str, warm: Path | None = None
+    ) -> None:
+        self.environment = dict(environment)
+        self.cwd = cwd
+        self.warm = warm
+        self.killed = False
+        self._manager: Any = None
+
+    def manager_class(self) -> type:
+        """A class for papermill's `kernel_manager_class`.
+
+        The kernel keeps remarks on its own start and end to itself: they would break a progress
+        bar.
+        """
+        from ipykernel.kernelspec import get_kernel_dict
+        from jupyter_client.kernelspec import KernelSpec
+        from jupyter_client.manager import AsyncKernelManager
+
+        specification = get_kernel_dict()
+        specification["argv"] = [*specification["argv"], "--log-level=CRITICAL"]
+        if self.warm:
+            from ftlab.batch.warm import PROVISIONER, imports_of, possible
+
+            if possible():
+                config = {"imports": list(imports_of(self.warm))}
+                provisioner = {"provisioner_name": PROVISIONER, "config": config}
+                specification["metadata"] = {"kernel_provisioner": provisioner}
+        kernels = self
+
+        class LabKernel(AsyncKernelManager):
+            kernel_spec = KernelSpec(resource_dir="", **specification)
+
+            async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
+                kernels._manager = self
+                given = {**os.environ, **options.get("env", {}), **kernels.environment}
+                options.update(env=given, cwd=kernels.cwd)
+                await super().start_kernel(**options)
+
+        return LabKernel
+
+    def kill(self) -> None:
+        """Kill the kernel and every process it has started; papermill then finds it dead."""
+        self.killed = True
+        provisioner = self._manager and self._manager.provisioner
+        if provisioner and provisioner.has_process:
+            if provisioner.pgid and hasattr(os, "killpg"):
+                os.killpg(provisioner.pgid, signal.SIGKILL)
+            else:
+                provisioner.process.kill()

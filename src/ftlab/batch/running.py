@@ -1,0 +1,152 @@
+"""One notebook run headlessly: papermill executes, the outcome is one sentence or a record."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from ftlab.batch.kernels import Kernels
+from ftlab.errors import LabError
+from ftlab.notebooks import STORED_PROFILE, clean, read_notebook
+from ftlab.paths import results_dir
+from ftlab.records import (
+    NOT_JUDGED,
+    RUN_ID_VARIABLE,
+    new_run_id,
+    read_record,
+    write_atomically,
+)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How one notebook's run ended; `failure` is one sentence, or "" when it went well."""
+
+    name: str
+    seconds: float
+    verdicts: str
+    failure: str
+    executed: Path
+
+
+def run_notebook(path: Path, parameters: dict[str, Any] | None = None) -> Outcome:
+    """Run one notebook, with `parameters` in the place of its own values (None: as it stands).
+
+    Its executed copy and its record go to results/<notebook>/<run id>.ipynb and .json.
+    """
+    run_id = new_run_id((parameters or {}).get("profile", STORED_PROFILE), 0)
+    executed = results_dir() / path.stem / f"{run_id}.ipynb"
+    began = time.perf_counter()
+    kernels = Kernels({RUN_ID_VARIABLE: run_id}, str(path.parent.resolve()))
+    failure = execute(path, executed, parameters, kernels, progress=path.stem)
+    record = executed.with_suffix(".json")
+    verdicts = "" if failure else verdicts_of(record)
+    return Outcome(path.stem, time.perf_counter() - began, verdicts, failure, executed)
+
+
+def execute(
+    path: Path,
+    executed: Path,
+    parameters: Mapping[str, Any] | None,
+    kernels: Kernels,
+    *,
+    progress: str = "",
+    limit: float | None = None,
+) -> str:
+    """Run the notebook at `path` into `executed`; returns why it failed, in one sentence, or "".
+
+    `executed` is written after every cell, so that a failed run's is there as far as it went.
+    `progress` names a bar of the cells, "" shows none. After `limit` seconds the kernel is killed.
+    """
+    os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # a debugger's note on start-up
+    import papermill
+    from nbclient.exceptions import DeadKernelError
+    from papermill.exceptions import PapermillExecutionError
+
+    logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what it has to say, we say
+    try:
+        read_notebook(path)  # a broken file gets our sentence, not papermill's stack of frames
+        executed.parent.mkdir(parents=True, exist_ok=True)
+        with _within(limit, kernels):
+            # No `cwd` for papermill: it would move this whole process there, other threads with it.
+            papermill.execute_notebook(
+                path.resolve(),
+                executed.resolve(),
+                dict(parameters) if parameters else None,
+                kernel_name="python3",
+                language="python",
+                progress_bar={"desc": progress, "unit": "cell"} if progress else False,
+                kernel_manager_class=kernels.manager_class(),
+                # A fork's files are its runner's to clear away: it need not be waited for.
+                shutdown_kernel="immediate" if kernels.warm else "graceful",
+            )
+    except PapermillExecutionError as error:
+        reason = error.evalue.strip().splitlines() or [""]
+        return f"in cell [{error.exec_count}], {error.ename}: {reason[0]}"
+    except (DeadKernelError, RuntimeError) as error:
+        if kernels.killed and limit:
+            return f"it was stopped at its limit of {limit / 60:g} minutes"
+        if isinstance(error, DeadKernelError):
+            return "its kernel died, perhaps for want of memory"
+        return f"its kernel did not start: {error}"
+    except OSError as error:
+        return f"{error.filename or executed.parent}: {error.strerror or error}"
+    except LabError as error:
+        return str(error)
+    return ""
+
+
+@contextlib.contextmanager
+def _within(limit: float | None, kernels: Kernels) -> Iterator[None]:
+    """Kills the kernel if the block has not ended after `limit` seconds."""
+    if limit is None:
+        yield
+        return
+    timer = threading.Timer(limit, kernels.kill)
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def refresh(path: Path) -> Outcome:
+    """Run a notebook as it stands and keep its outputs in place; a failed run changes nothing."""
+    outcome = run_notebook(path)
+    if not outcome.failure:
+        executed = clean(read_notebook(outcome.executed), outcome.seconds, os.cpu_count() or 1)
+        import nbformat
+
+        write_atomically(path, nbformat.writes(executed) + "\n")
+    return outcome
+
+
+def outcome_table(outcomes: Sequence[Outcome]) -> str:
+    """Notebook, minutes, verdicts; below it the reason of every failure."""
+    width = max(len(outcome.name) for outcome in outcomes)
+    lines = [f"{'notebook':<{width}}  minutes  verdicts"]
+    for outcome in outcomes:
+        last = "FAILED" if outcome.failure else outcome.verdicts
+        lines.append(f"{outcome.name:<{width}}  {outcome.seconds / 60:7.1f}  {last}")
+    for outcome in outcomes:
+        if outcome.failure:
+            lines.append(f"{outcome.name} failed: {outcome.failure}")
+            lines.append(f"  as far as it went: {outcome.executed}")
+    return "\n".join(lines)
+
+
+def verdicts_of(record: Path) -> str:
+    """'5 supported, 1 refuted', from a run's record."""
+    if not record.exists():
+        return "no record"
+    counts = Counter(claim["verdict"] for claim in read_record(record)["claims"])
+    return ", ".join(f"{number} {verdict}" for verdict, number in counts.items()) or NOT_JUDGED

@@ -1,0 +1,259 @@
+"""The command line: `ftlab run`, and sweeps of runs that can be killed and taken up again."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ftlab.contract import PROFILES
+from ftlab.errors import LabError
+from ftlab.paths import results_dir
+
+if TYPE_CHECKING:
+    from ftlab.batch.folder import SweepFolder
+    from ftlab.batch.plan import Plan
+
+SHOWN_RUNS = 20  # of a dry run's list and of failures
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Do what the command line says: 0 if all went well, 1 if a run failed, 2 if it cannot be
+    done, 130 if it was interrupted."""
+    arguments = _parser().parse_args(argv)
+    try:
+        return arguments.command(arguments)
+    except LabError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("\ninterrupted: what is done is kept", file=sys.stderr)
+        return 130
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser("ftlab", description=__doc__)
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+
+    run = commands.add_parser("run", help="run notebooks, all or some")
+    run.set_defaults(command=_run)
+    run.add_argument(
+        "notebooks", nargs="*", metavar="NOTEBOOK", help="numbers, names or files; default: all"
+    )
+    run.add_argument(
+        "-p",
+        nargs=2,
+        action="append",
+        default=[],
+        dest="parameters",
+        metavar=("NAME", "VALUE"),
+        help="a parameter and its value; may be given several times",
+    )
+    how = run.add_mutually_exclusive_group()
+    how.add_argument("--profile", choices=PROFILES, help="the same as -p profile ...")
+    how.add_argument(
+        "--refresh",
+        action="store_true",
+        help="run the notebooks as they stand and keep the outputs in notebooks/",
+    )
+
+    sweep = commands.add_parser(
+        "sweep",
+        help="run a notebook with many values of its parameters",
+        description="Run a notebook with many values of its parameters, as a file says. The same "
+        "command again does what is missing, and nothing twice.",
+    )
+    sweep.set_defaults(command=_sweep)
+    sweep.add_argument("file", type=Path, metavar="SWEEP.yaml")
+    sweep.add_argument(
+        "--output", type=Path, metavar="DIR", help="default: sweeps/NAME in the lab's results/"
+    )
+    sweep.add_argument("--dry-run", action="store_true", help="say what would be run, and end")
+    sweep.add_argument("--yes", action="store_true", help="begin even a thousand runs and more")
+    sweep.add_argument("--jobs", type=_positive(int), help="runs at a time; default: one a core")
+    sweep.add_argument(
+        "--limit", type=_positive(float), metavar="MINUTES", help="stop a run that takes longer"
+    )
+    sweep.add_argument("--backend", choices=("local", "dask"), default="local")
+    sweep.add_argument("--scheduler", metavar="ADDRESS", help="of Dask: tcp://host:8786")
+
+    status = commands.add_parser("status", help="say how far a sweep is")
+    status.set_defaults(command=_status)
+    table = commands.add_parser("table", help="write a sweep's table and figures, as far as it is")
+    table.set_defaults(command=_table)
+    table.add_argument("--metric", default="", help="what the figures show; default: accuracy")
+    clean = commands.add_parser(
+        "clean", help="remove failed runs, and those that the sweep no longer wants"
+    )
+    clean.set_defaults(command=_clean)
+    clean.add_argument("--yes", action="store_true", help="remove, instead of listing")
+    for command in (status, table, clean):
+        command.add_argument("folder", type=Path, metavar="DIR")
+    return parser
+
+
+def _run(arguments: argparse.Namespace) -> int:
+    from ftlab.batch.asking import read_form
+    from ftlab.batch.running import outcome_table, refresh, run_notebook
+    from ftlab.notebooks import chosen_notebooks, write_readme_table
+
+    paths = chosen_notebooks(arguments.notebooks)
+    if arguments.refresh:
+        if arguments.parameters:
+            raise LabError("--refresh runs notebooks as they stand: it takes no -p.")
+        outcomes = [refresh(path) for path in paths]
+        write_readme_table()
+    else:
+        given = dict(arguments.parameters)
+        if arguments.profile:
+            given["profile"] = arguments.profile
+        asked = []
+        for path in paths:  # all of them, before the first one runs
+            form = read_form(path)
+            values = {name: form.from_text(name, text) for name, text in given.items()}
+            asked.append(form.complete(form.resolved(values, Path.cwd())))
+        outcomes = [run_notebook(*item) for item in zip(paths, asked, strict=True)]
+    print(outcome_table(outcomes))
+    return int(any(outcome.failure for outcome in outcomes))
+
+
+def _sweep(arguments: argparse.Namespace) -> int:
+    from ftlab.batch.folder import DONE, FAILED, SweepFolder
+    from ftlab.batch.plan import MOST_RUNS, read_plan
+    from ftlab.batch.sweeping import share_out, sweep
+
+    _check_cluster(arguments)
+    plan = read_plan(arguments.file, None if arguments.yes or arguments.dry_run else MOST_RUNS)
+    place = SweepFolder(arguments.output or results_dir() / "sweeps" / arguments.file.stem)
+    share = share_out(arguments.jobs)
+    for line in _foreseen(plan, place, share.jobs):
+        print(line)
+    if arguments.dry_run:
+        return 0
+    if arguments.scheduler:
+        print(f"On the workers of {arguments.scheduler}, with 1 thread for each run.")
+    else:
+        print(share.reason)
+    place.prepare(plan)
+    limit = arguments.limit and arguments.limit * 60
+    results = sweep(plan, place, share=share, limit=limit, scheduler=arguments.scheduler)
+    failed = [result for result in results if result.state == FAILED]
+    done = sum(result.state == DONE for result in results)
+    print(f"{done} of {len(results)} runs are done, {len(failed)} failed.")
+    for result in failed[:SHOWN_RUNS]:
+        print(f"  {result.run_id} failed: {result.reason}")
+    if failed:
+        print(f"Failed notebooks, with their tracebacks, are in {place.path / 'failed'}.")
+        print("The same command again tries them once more.")
+    if done:
+        _write_table(place, "")
+    return int(bool(failed))
+
+
+def _check_cluster(arguments: argparse.Namespace) -> None:
+    if (arguments.backend == "dask") != bool(arguments.scheduler):
+        raise LabError("A cluster needs both: --backend dask --scheduler tcp://HOST:PORT.")
+    if arguments.backend == "dask":
+        try:
+            import distributed  # noqa: F401
+        except ImportError:
+            raise LabError("Dask is not installed: pip install distributed.") from None
+
+
+def _foreseen(plan: Plan, place: SweepFolder, jobs: int) -> Iterator[str]:
+    """What a sweep would do: the runs by what is swept, their number, and the minutes."""
+    from ftlab.batch.folder import DONE
+    from ftlab.batch.plan import estimated_seconds
+
+    states = [place.state(run.id) for run in plan.runs]
+    missing = [run for run, state in zip(plan.runs, states, strict=True) if state != DONE]
+    for run in missing[:SHOWN_RUNS]:
+        values = ", ".join(f"{name} {run.parameters[name]}" for name in plan.swept)
+        yield f"  {run.id}  {values}"
+    if len(missing) > SHOWN_RUNS:
+        yield f"  ... and {len(missing) - SHOWN_RUNS} more"
+    done = len(plan.runs) - len(missing)
+    yield f"{len(plan.runs)} runs of {plan.notebook.stem}: {done} done, {len(missing)} to do."
+    records = [*results_dir().glob("*/*.json"), *(place.path / "runs").glob("*.json")]
+    seconds, source = estimated_seconds(plan, records)
+    if seconds is None:
+        yield f"How long that takes is not known: {source}."
+    elif missing:
+        minutes = seconds * len(missing) / min(jobs, len(missing)) / 60
+        yield (
+            f"That takes about {minutes:.1f} minutes with {jobs} runs at a time: "
+            f"{seconds / 60:.1f} for one, {source}."
+        )
+
+
+def _status(arguments: argparse.Namespace) -> int:
+    from ftlab.batch.folder import FAILED, STATES, SweepFolder, shown_time
+
+    place = SweepFolder(arguments.folder)
+    plan = place.plan()
+    states = {run.id: place.state(run.id) for run in plan.runs}
+    counts = Counter(states.values())
+    print(f"{len(plan.runs)} runs of {plan.notebook.stem}, over {', '.join(plan.swept)}:")
+    print(", ".join(f"{counts[state]} {state}" for state in STATES))
+    for run in [name for name, state in states.items() if state == FAILED][:SHOWN_RUNS]:
+        failure = place.failure(run)
+        if failure:
+            print(f"  {run} failed at {shown_time(failure.when)}: {failure.reason}")
+    return 0
+
+
+def _table(arguments: argparse.Namespace) -> int:
+    from ftlab.batch.folder import SweepFolder
+
+    _write_table(SweepFolder(arguments.folder), arguments.metric)
+    return 0
+
+
+def _write_table(place: SweepFolder, metric: str) -> None:
+    from ftlab.batch.tables import sweep_figures, write_tables
+
+    plan = place.plan()
+    records = [(run, place.record(run.id)) for run in plan.runs if place.is_done(run.id)]
+    if not records:
+        raise LabError(f"No run of {place.path} is done yet.")
+    for path in (
+        *write_tables(place.path, records, plan.swept),
+        *sweep_figures(place.path, metric),
+    ):
+        print(f"Written: {path}")
+
+
+def _clean(arguments: argparse.Namespace) -> int:
+    import shutil
+
+    from ftlab.batch.folder import SweepFolder
+
+    place = SweepFolder(arguments.folder)
+    found = place.leftovers([run.id for run in place.plan().runs])
+    for path in found:
+        if arguments.yes:
+            if path.is_dir():
+                shutil.rmtree(path, ignore_errors=True)
+            else:
+                path.unlink(missing_ok=True)
+        print(f"{'removed' if arguments.yes else 'would remove'} {path}")
+    print(f"{len(found)} files and folders" + ("" if arguments.yes or not found else "; --yes"))
+    return 0
+
+
+def _positive(kind: type) -> Any:
+    def number(text: str) -> Any:
+        value = kind(text)
+        if not value > 0:
+            raise ValueError
+        return value
+
+    number.__name__ = f"positive {kind.__name__}"  # which argparse names in its refusal
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())
