@@ -53,6 +53,8 @@ def read_notebook(path: Path) -> Any:
     """The notebook, with every missing output and id as nbformat wants it."""
     try:
         return nbformat.read(path, as_version=4)
+    except OSError as error:
+        raise LabError(f"Cannot read {path}: {error.strerror or error}.") from error
     except Exception as error:  # nbformat has no class of its own for a broken file
         raise LabError(f"{path} cannot be read as a notebook: {error}.") from error
 
