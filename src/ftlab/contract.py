@@ -5,6 +5,7 @@ A notebook has one cell tagged `parameters`, made by `parameters_source`.
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,13 +23,26 @@ class ParameterError(LabError):
 
 
 @dataclass(frozen=True)
+class Source:
+    """That a parameter may name a file or a folder.
+
+    `own` are names of what the lab itself brings. `hub`: what is no file may be a name on the
+    Hugging Face Hub. `made`: the file need not be there, as the run makes it.
+    """
+
+    own: tuple[str, ...] = ()
+    hub: bool = False
+    made: bool = False
+
+
+@dataclass(frozen=True)
 class Parameter:
     """What one parameter may be, said once for all notebooks.
 
     `help` is the comment in the notebook. `choices` lists the allowed values; `low` and `high`
     bound a number (both included), `but` are values allowed below `low`. A text must hold something
-    unless `may_be_empty`. `read_by_lab` marks what `open_lab` itself uses, so that a notebook need
-    not.
+    unless `may_be_empty`. `source` says which files it may name. `read_by_lab` marks what
+    `open_lab` itself uses, so that a notebook need not.
     """
 
     name: str
@@ -39,6 +53,7 @@ class Parameter:
     high: float | None = None
     but: tuple[Value, ...] = ()
     may_be_empty: bool = False
+    source: Source | None = None
     read_by_lab: bool = False
 
     def check(self, value: object) -> None:
@@ -66,7 +81,8 @@ class Parameter:
         if isinstance(value, bool):  # which Python counts as a whole number
             return self.kind is bool
         if self.kind is float:
-            return isinstance(value, (int, float)) and value == value
+            largest = sys.float_info.max  # which leaves out what a record cannot hold: inf and nan
+            return isinstance(value, (int, float)) and -largest <= value <= largest
         return isinstance(value, self.kind)
 
     def _in_range(self, value: Any) -> bool:
@@ -98,8 +114,18 @@ CONTRACT = {
             high=100,
             read_by_lab=True,
         ),
-        Parameter("base_model", str, '"lab", a folder with a saved model, or a Hub name'),
-        Parameter("task_data", str, '"tickets", "reviews", a file, a folder or a Hub dataset'),
+        Parameter(
+            "base_model",
+            str,
+            '"lab", a folder with a saved model, or a Hub name',
+            source=Source(own=("lab",), hub=True),
+        ),
+        Parameter(
+            "task_data",
+            str,
+            '"tickets", "reviews", a file, a folder or a Hub dataset',
+            source=Source(own=("tickets", "reviews", "town", "letters"), hub=True),
+        ),
         Parameter(
             "text_column",
             str,
@@ -122,22 +148,37 @@ CONTRACT = {
             low=1,
             but=(0,),
         ),
-        Parameter("documents", str, '"town", or a folder of .txt and .md files'),
         Parameter(
-            "questions", str, '"town", or a JSON Lines file of questions, answers and sources'
+            "documents",
+            str,
+            '"town", or a folder of .txt and .md files',
+            source=Source(own=("town",)),
         ),
-        Parameter("encoder", str, 'what makes vectors of texts: "lab", a folder, or a Hub name'),
+        Parameter(
+            "questions",
+            str,
+            '"town", or a JSON Lines file of questions, answers and sources',
+            source=Source(own=("town",)),
+        ),
+        Parameter(
+            "encoder",
+            str,
+            'what makes vectors of texts: "lab", a folder, or a Hub name',
+            source=Source(own=("lab",), hub=True),
+        ),
         Parameter(
             "index",
             str,
             'a path ending in .db or .npz, or the address of a Milvus server; "": for this run',
             may_be_empty=True,
+            source=Source(made=True),
         ),
         Parameter(
             "records",
             str,
             'the folder with the records of your runs; "": the lab\'s results/',
             may_be_empty=True,
+            source=Source(),
         ),
         Parameter("price_training", float, "of 1,000 tokens in training", low=0),
         Parameter("price_input", float, "of 1,000 tokens of a prompt, base model", low=0),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import platform
 import random
@@ -10,6 +9,7 @@ import subprocess
 from pathlib import Path
 from typing import Any
 
+from ftlab.files import sha256_of
 from ftlab.paths import project_root
 
 SHOWN_DIGITS = 12  # of a hash that is printed; kept outputs are compared with records by them
@@ -62,13 +62,8 @@ def describe_environment(model_folder: Path) -> tuple[dict[str, Any], str]:
 
 def weights_sha256(folder: Path) -> str | None:
     """SHA-256 over the model's safetensors files in the order of their names; None without any."""
-    digest = hashlib.sha256()
     files = sorted(folder.glob("*.safetensors"))
-    for path in files:
-        with open(path, "rb") as file:
-            while block := file.read(1 << 20):
-                digest.update(block)
-    return digest.hexdigest() if files else None
+    return sha256_of(*files) if files else None
 
 
 def _cpu_name() -> str:

@@ -1,8 +1,10 @@
-"""Files that are written whole or not at all, whatever happens to the process or the disk."""
+"""Files that are written whole or not at all, whatever happens to the process or the disk; and
+their contents told apart by a hash."""
 
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -37,3 +39,14 @@ def flush(path: Path) -> None:
         os.fsync(number)
     finally:
         os.close(number)
+
+
+def sha256_of(*paths: Path) -> str:
+    """SHA-256 over the contents of these files, one behind the other; OSError if one cannot be
+    read."""
+    digest = hashlib.sha256()
+    for path in paths:
+        with open(path, "rb") as file:
+            while block := file.read(1 << 20):  # a file may be larger than the memory
+                digest.update(block)
+    return digest.hexdigest()

@@ -31,17 +31,37 @@ def notebook_paths() -> list[Path]:
     return sorted((project_root() / "notebooks").glob("[0-9][0-9]_*.ipynb"))
 
 
+def find_notebook(word: str, base: Path) -> Path:
+    """The notebook meant by a path from the folder `base`, or by a name or number ('01') of the
+    lab's own; LabError unless it is exactly one."""
+    file = base / word
+    if file.is_file():
+        return file.resolve()
+    shipped, name = notebook_paths(), word.removesuffix(".ipynb")
+    found = [path for path in shipped if path.stem == name]
+    found = found or [path for path in shipped if name and path.stem.startswith(name)]
+    if len(found) != 1:
+        names = ", ".join(path.stem for path in shipped)
+        raise LabError(
+            f"'{word}' is not one notebook: there is no such file in {base}, and the lab has "
+            f"{names}."
+        )
+    return found[0]
+
+
 def read_notebook(path: Path) -> Any:
     """The notebook, with every missing output and id as nbformat wants it."""
     try:
         return nbformat.read(path, as_version=4)
+    except OSError as error:
+        raise LabError(f"Cannot read {path}: {error.strerror or error}.") from error
     except Exception as error:  # nbformat has no class of its own for a broken file
         raise LabError(f"{path} cannot be read as a notebook: {error}.") from error
 
 
 def source_sha256(notebook: Any) -> str:
     """Hash of the code cells: outputs that come from other code are stale."""
-    code = [cell.source for cell in _code_cells(notebook)]
+    code = [cell.source for cell in code_cells(notebook)]
     return hashlib.sha256(json.dumps(code).encode()).hexdigest()
 
 
@@ -113,13 +133,14 @@ def readme_table() -> str:
     return "\n".join(rows)
 
 
-def _code_cells(notebook: Any) -> list[Any]:
+def code_cells(notebook: Any) -> list[Any]:
+    """The cells that hold code, in order."""
     return [cell for cell in notebook.cells if cell.cell_type == "code" and cell.source.strip()]
 
 
 def _tagged(notebook: Any, tag: str) -> list[int]:
     """Positions among the code cells."""
-    cells = enumerate(_code_cells(notebook))
+    cells = enumerate(code_cells(notebook))
     return [place for place, cell in cells if tag in cell.metadata.get("tags", [])]
 
 
@@ -135,7 +156,7 @@ def _anatomy(notebook: Any, name: str) -> list[str]:
         title.source.splitlines()
     ):
         found.append("The title cell's minutes are not those of the stored run.")
-    code = _code_cells(notebook)
+    code = code_cells(notebook)
     if not any("record.write()" in cell.source for cell in code):
         found.append("No cell writes the record: lab.record.write().")
     places = _tagged(notebook, "parameters")
@@ -155,7 +176,7 @@ def _anatomy(notebook: Any, name: str) -> list[str]:
 def _contract(notebook: Any, name: str) -> list[str]:
     if name not in NOTEBOOKS:
         return [f"The contract (ftlab.params) has no notebook {name}."]
-    code = _code_cells(notebook)
+    code = code_cells(notebook)
     for place in _tagged(notebook, "parameters"):
         if code[place].source.strip() != parameters_source(name):
             return [f"The parameters cell differs from the contract:\n{parameters_source(name)}"]
@@ -186,10 +207,10 @@ def _outputs(notebook: Any) -> list[str]:
         found.append("Its outputs are stale: the code has changed since they were made.")
     if run.get("profile") != STORED_PROFILE:
         found.append(f"Its outputs are of the profile {run.get('profile')}.")
-    counts = [cell.execution_count for cell in _code_cells(notebook)]
+    counts = [cell.execution_count for cell in code_cells(notebook)]
     if counts != list(range(1, len(counts) + 1)):
         found.append(f"Its cells were not run once each and in order: {counts}.")
-    for cell in _code_cells(notebook):
+    for cell in code_cells(notebook):
         for output in cell.outputs:
             if output.output_type == "error":
                 found.append(f"An output is an error: {output.ename}.")

@@ -45,13 +45,7 @@ def check_parameters(notebook: str, values: Mapping[str, object]) -> dict[str, A
     """
     defaults = defaults_of(notebook)
     for name in values:
-        if name not in defaults:
-            near = difflib.get_close_matches(name, defaults, n=1)
-            hint = f"did you mean '{near[0]}'? " if near else ""
-            raise ParameterError(
-                f"'{name}' is not a parameter of {notebook}: {hint}Allowed are "
-                f"{', '.join(defaults)}."
-            )
+        check_name(notebook, name)
     for name in defaults:
         if name not in values:
             raise ParameterError(
@@ -59,6 +53,17 @@ def check_parameters(notebook: str, values: Mapping[str, object]) -> dict[str, A
             )
         CONTRACT[name].check(values[name])
     return {name: values[name] for name in defaults}
+
+
+def check_name(notebook: str, name: str) -> None:
+    """Raise ParameterError, with the nearest name, unless the notebook has a parameter `name`."""
+    allowed = defaults_of(notebook)
+    if name not in allowed:
+        near = difflib.get_close_matches(name, allowed, n=1)
+        hint = f"did you mean '{near[0]}'? " if near else ""
+        raise ParameterError(
+            f"'{name}' is not a parameter of {notebook}: {hint}Allowed are {', '.join(allowed)}."
+        )
 
 
 def open_lab(notebook: str, namespace: dict[str, Any]) -> Lab:
