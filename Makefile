@@ -16,7 +16,7 @@ help: ## show these commands
 setup: $(READY) ## make .venv and install everything, if that is not done yet
 
 run: $(READY) ## run all notebooks (PROFILE=smoke, quick or full)
-	$(RUN) -m ftlab.batch --profile $(PROFILE)
+	$(RUN) -m ftlab run --profile $(PROFILE)
 
 test: $(READY) lint ## check the code and run all tests
 	$(RUN) -m pytest -q
@@ -29,7 +29,7 @@ lab: $(READY) ## open JupyterLab on the notebooks
 	$(RUN) -m jupyterlab notebooks
 
 refresh: $(READY) ## run the notebooks and keep their outputs in notebooks/
-	$(RUN) -m ftlab.batch --refresh
+	$(RUN) -m ftlab run --refresh
 
 world: $(READY) ## write the world's files in data/ again, bit for bit
 	$(RUN) -m ftlab.world

@@ -9,18 +9,21 @@ from pathlib import Path
 import nbformat
 import pytest
 
-from ftlab.batch import main
+from ftlab.cli import main
 from ftlab.records import read_record
 
 BEGIN, END = "<!-- notebooks: begin -->", "<!-- notebooks: end -->"
 TITLE = "# Tiny\n\n**Question:** why?\n\n**Before this:** nothing\n\n**Minutes:** not measured yet"
-PARAMETERS = 'profile = "quick"  # how much'
+PARAMETERS = 'profile = "quick"  # how much\nseed = 0\nbase_model = "lab"'
+OPENED = 'from ftlab.params import open_lab\nif False:\n    open_lab("00_start_here", globals())\n'
 # A record made by hand: these notebooks need neither torch nor a model.
 RECORD = """\
 import sys
 from ftlab.evaluation import exact
 from ftlab.records import Record, new_run_id
 from ftlab.trials import Claim
+def open_lab(name, namespace): ...
+open_lab("00_start_here", globals())  # whose contract holds
 record = Record("{name}", profile, 0, {{"profile": profile}}, {{"python": sys.executable}},
                 new_run_id(profile, 0))
 record.declare(Claim("C-01", "s", "m", "below", 0), Claim("C-03", "s", "m", "above", 0))
@@ -35,7 +38,7 @@ def root(root: Path) -> Path:
     """A lab with three notebooks: a good one, then a failing one, then another good one."""
     (root / "README.md").write_text(f"top\n{BEGIN}\nold\n{END}\nbottom\n")
     write_notebook(root, "01_good", RECORD.format(name="01_good"))
-    write_notebook(root, "02_bad", "raise ValueError('the reason\\nand more')")
+    write_notebook(root, "02_bad", OPENED + "raise ValueError('the reason\\nand more')")
     write_notebook(root, "03_good", RECORD.format(name="03_good"))
     return root
 
@@ -59,7 +62,7 @@ def only(paths: list[Path]) -> Path:
 def test_a_failing_notebook_does_not_stop_the_others(
     root: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    assert main([]) == 1
+    assert main(["run"]) == 1
     out, err = capfd.readouterr()
     lines = out.splitlines()
     assert [line.split()[0] for line in lines[:4]] == ["notebook", "01_good", "02_bad", "03_good"]
@@ -76,7 +79,7 @@ def test_a_failing_notebook_does_not_stop_the_others(
 
 
 def test_the_profile_reaches_the_notebook(root: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert main(["--profile", "smoke", "03"]) == 0
+    assert main(["run", "--profile", "smoke", "03"]) == 0
     assert "not judged" in capfd.readouterr().out
     record = read_record(only(list((root / "results" / "03_good").glob("*.json"))))
     assert record["profile"] == "smoke"
@@ -86,7 +89,7 @@ def test_the_profile_reaches_the_notebook(root: Path, capfd: pytest.CaptureFixtu
 def test_refresh_keeps_the_outputs_in_place(root: Path) -> None:
     path = root / "notebooks" / "01_good.ipynb"
     before = nbformat.read(path, 4)
-    assert main(["--refresh", "01_good"]) == 0
+    assert main(["run", "--refresh", "01_good"]) == 0
     after = nbformat.read(path, 4)
     assert [cell.id for cell in after.cells] == [cell.id for cell in before.cells]
     assert [cell.source for cell in after.cells[1:]] == [cell.source for cell in before.cells[1:]]
@@ -108,33 +111,49 @@ def test_refresh_keeps_the_outputs_in_place(root: Path) -> None:
 def test_a_failed_refresh_changes_nothing(root: Path) -> None:
     path = root / "notebooks" / "02_bad.ipynb"
     before = path.read_bytes()
-    assert main(["--refresh", "02"]) == 1
+    assert main(["run", "--refresh", "02"]) == 1
     assert path.read_bytes() == before
 
 
 def test_a_dead_kernel_is_a_failure_like_others(
     root: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    write_notebook(root, "04_dead", "import os\nos._exit(3)")
-    assert main(["04"]) == 1
+    write_notebook(root, "04_dead", OPENED + "import os\nos._exit(3)")
+    assert main(["run", "04"]) == 1
     assert "04_dead failed: its kernel died" in capfd.readouterr().out
 
 
-def test_a_broken_file_is_a_failure_like_others(
+def test_a_broken_file_is_refused_before_any_runs(
     root: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    (root / "notebooks" / "00_broken.ipynb").write_text('{"cells": [')
-    assert main(["00", "03"]) == 1
-    out = capfd.readouterr().out
-    assert "00_broken failed: " in out
-    assert "03_good" in out
-    assert "1 refuted, 1 supported" in out
+    (root / "notebooks" / "04_broken.ipynb").write_text('{"cells": [')
+    assert main(["run", "03", "04"]) == 2
+    assert "04_broken.ipynb cannot be read as a notebook" in capfd.readouterr().err
+    assert not (root / "results").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "words"),
+    [
+        ("sed", "1", ["'sed' is not a parameter", "did you mean 'seed'?"]),
+        ("seed", "many", ["'seed' must be a whole number", "'many'"]),
+        ("seed", "-1", ["from 0 to", "-1"]),
+        ("base_model", "./nowhere", ["'base_model'", "./nowhere"]),
+    ],
+)
+def test_a_wrong_parameter_is_refused_before_any_runs(
+    root: Path, capfd: pytest.CaptureFixture[str], name: str, value: str, words: list[str]
+) -> None:
+    assert main(["run", "01", "-p", name, value]) == 2
+    said = capfd.readouterr().err
+    assert all(word in said for word in words)
+    assert not (root / "results").exists()
 
 
 @pytest.mark.parametrize("word", ["07", "0", "nowhere.ipynb"])
 def test_what_is_not_one_notebook_is_refused_before_any_runs(
     root: Path, capfd: pytest.CaptureFixture[str], word: str
 ) -> None:
-    assert main(["01", word]) == 2
+    assert main(["run", "01", word]) == 2
     assert f"'{word}' is not one notebook" in capfd.readouterr().err
     assert not (root / "results").exists()

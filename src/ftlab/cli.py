@@ -96,11 +96,14 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from ftlab.batch.asking import read_form
+    from ftlab.batch.asking import asked, from_text
     from ftlab.batch.running import outcome_table, refresh, run_notebook
-    from ftlab.notebooks import chosen_notebooks, write_readme_table
+    from ftlab.notebooks import find_notebook, notebook_paths, write_readme_table
 
-    paths = chosen_notebooks(arguments.notebooks)
+    here = Path.cwd()
+    paths = [find_notebook(word, here) for word in arguments.notebooks] or notebook_paths()
+    if not paths:
+        raise LabError("There are no notebooks to run.")
     if arguments.refresh:
         if arguments.parameters:
             raise LabError("--refresh runs notebooks as they stand: it takes no -p.")
@@ -110,12 +113,11 @@ def _run(arguments: argparse.Namespace) -> int:
         given = dict(arguments.parameters)
         if arguments.profile:
             given["profile"] = arguments.profile
-        asked = []
-        for path in paths:  # all of them, before the first one runs
-            form = read_form(path)
-            values = {name: form.from_text(name, text) for name, text in given.items()}
-            asked.append(form.complete(form.resolved(values, Path.cwd())))
-        outcomes = [run_notebook(*item) for item in zip(paths, asked, strict=True)]
+        wanted = []
+        for path in paths:  # all of them are checked before the first one runs
+            values = {name: from_text(path, name, text) for name, text in given.items()}
+            wanted.append(asked(path, values, here))
+        outcomes = [run_notebook(*item) for item in zip(paths, wanted, strict=True)]
     print(outcome_table(outcomes))
     return int(any(outcome.failure for outcome in outcomes))
 
