@@ -90,8 +90,9 @@ def read_plan(path: Path, most: int | None = MOST_RUNS) -> Plan:
         raise file.error(
             node, f"These are {space.count:,} runs: say --yes to begin more than {most:,}."
         )
+    choices = list(space.choices())
     try:
-        asked = [form.complete({**sheet.fixed, **choice}) for choice in space.choices()]
+        asked = [form.complete({**sheet.fixed, **choice}) for choice in choices]
     except LabError as error:  # a value that stands in the notebook file itself
         raise file.error(name, error) from None
     runs: dict[str, Run] = {}

@@ -1,0 +1,210 @@
+"""What each swept parameter does to a metric: one figure a parameter."""
+
+from __future__ import annotations
+
+import difflib
+import os
+import re
+import textwrap
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ftlab.batch.tables import MEASURED, METRIC, column_of
+from ftlab.errors import LabError
+from ftlab.evaluation import Estimate, seeds_interval
+from ftlab.files import written_whole
+
+if TYPE_CHECKING:
+    import pandas as pd
+    from matplotlib.figure import Figure
+
+WANTED, SPLIT = "accuracy", "test"  # the metric that is drawn unasked, and of which texts
+REPETITION = "seed"  # a parameter that repeats a run rather than changes it
+MOST_LINES = 6
+DECADE = 10
+CAPTION_LETTERS = 125  # of a line
+TICK_LETTERS = 80  # of all names below the axis, side by side
+MOST_NUMBERS = 12  # that stand above bars without covering one another
+
+
+def sweep_plots(
+    frame: pd.DataFrame, swept: Sequence[str], metric: str | None = None
+) -> dict[str, Figure]:
+    """A figure for every parameter that takes several values, named "<metric>_by_<parameter>".
+
+    `frame` is a table as `tidy` makes it. Up is the mean of `metric` over the runs that share the
+    parameter's value, with its 95% interval (Student's t over runs); a caption below tells in what
+    those runs differ. Lines are the metric's methods or tasks, else the first other parameter, if
+    there are no more than six of them. Of a metric that has a test split, that alone is drawn.
+    Seeds get no figure of their own unless nothing else varies.
+
+    Without `metric` it is accuracy on the test split, or the metric that most runs have. LabError
+    for one that no run has.
+    """
+    chosen = _metric(frame, swept, metric)
+    rows = frame[(frame[METRIC] == chosen) & frame["value"].notna()]
+    split, where = column_of("split", swept), ""
+    if split in rows and (rows[split] == SPLIT).any():
+        rows, where = rows[rows[split] == SPLIT], f" on the {SPLIT} split"
+    varied = [name for name in swept if rows[name].nunique(dropna=False) > 1]
+    file = re.sub(r"[^\w.-]+", "_", chosen)
+    return {
+        f"{file}_by_{name}": _figure(rows, varied, swept, name, where)
+        for name in varied
+        if name != REPETITION or len(varied) == 1
+    }
+
+
+def write_plots(folder: Path, figures: Mapping[str, Figure]) -> list[Path]:
+    """Save figures as PNG files under their names, with their captions as descriptions; LabError
+    if that cannot be done."""
+    from ftlab.plots.looks import DOTS_PER_INCH
+
+    paths = []
+    for name, figure in figures.items():
+        path = folder / f"{name}.png"
+        about = {"Description": " ".join(figure.get_supxlabel().split())}
+        try:
+            with written_whole(path) as beside:
+                figure.savefig(beside, format="png", dpi=DOTS_PER_INCH, metadata=about)
+        except OSError as error:
+            raise LabError(f"Cannot write {path}: {error.strerror or error}.") from error
+        paths.append(path)
+    return paths
+
+
+def _metric(frame: pd.DataFrame, swept: Sequence[str], metric: str | None) -> str:
+    """The metric to draw; '' if there is none at all."""
+    there = frame[frame["value"].notna()]
+    known = list(dict.fromkeys(there[METRIC]))
+    if metric is not None:
+        if metric not in known:
+            near = difflib.get_close_matches(metric, known, n=1)
+            hint = f"did you mean '{near[0]}'? " if near else ""
+            raise LabError(
+                f"No run has numbers of a metric '{metric}': {hint}There are "
+                f"{', '.join(known) or 'none'}."
+            )
+        return metric
+    split = column_of("split", swept)
+    if split in there and ((there[METRIC] == WANTED) & (there[split] == SPLIT)).any():
+        return WANTED
+    runs = there.groupby(METRIC, sort=False)["run_id"].nunique()
+    return str(runs.idxmax()) if known else ""
+
+
+def _figure(
+    rows: pd.DataFrame, varied: Sequence[str], swept: Sequence[str], name: str, where: str
+) -> Figure:
+    from ftlab.plots import bands, bars
+
+    metric = rows[METRIC].iloc[0]
+    line = _line(rows, varied, swept, name)
+    by_line = {"all runs": rows}
+    if line:
+        before = f"{line} " if line in swept else ""
+        by_line = {
+            before + text: rows[rows[line].eq(value) if value is not None else rows[line].isna()]
+            for value, text in _values(rows[line]).items()
+        }
+    # A run counts once in a line, whatever the number of its rows there.
+    runs = {text: of.groupby([name, "run_id"])["value"].mean() for text, of in by_line.items()}
+    points = {
+        text: {place: _estimate(means) for place, means in of.groupby(level=name)}
+        for text, of in runs.items()
+    }
+    about: dict[str, Any] = {"y": metric, "title": f"{metric}{where} by {name}"}
+    if _ordered(rows[name]):
+        low, high = rows[name].min(), rows[name].max()
+        log = low > 0 and high > DECADE * low
+        figure = bands(points, x=name + (" (log scale)" if log else ""), log_x=log, **about)
+    else:
+        places = _values(rows[name])
+        wide = max(8, TICK_LETTERS // len(places))
+        bar = {
+            text: {
+                textwrap.fill(shown, wide): of[value]
+                for value, shown in places.items()
+                if value in of
+            }
+            for text, of in points.items()
+        }
+        figure = bars(bar, x=name, **about)
+        if sum(len(of) for of in bar.values()) > MOST_NUMBERS:
+            for number in [*figure.axes[0].texts]:
+                number.remove()
+    counts = [size for of in runs.values() for size in of.groupby(level=name).size()]
+    differ = [other for other in varied if other not in (name, line)]
+    caption = _over_runs(min(counts), max(counts), differ) + _within(rows, swept, line)
+    figure.supxlabel(textwrap.fill(caption, CAPTION_LETTERS), fontsize=8, x=0.01, ha="left")
+    return figure
+
+
+def _line(rows: pd.DataFrame, varied: Sequence[str], swept: Sequence[str], name: str) -> str:
+    """The column whose values get a line each, or ''."""
+    own = [column_of(key, swept) for key in ("method", "task")]
+    others = [other for other in varied if other not in (name, REPETITION)]
+    few = (
+        column
+        for column in [*own, *others]
+        if column in rows and 2 <= rows[column].nunique(dropna=False) <= MOST_LINES
+    )
+    return next(few, "")
+
+
+def _values(column: pd.Series) -> dict[Any, str]:
+    """A column's values as a figure names them: numbers by size, all else in the plan's order.
+
+    Numbers are short and files go by their names alone, where that still tells them apart.
+    """
+    values = list(column.dropna().unique())
+    if _ordered(column):
+        values.sort()
+        short = [f"{value:g}" for value in values]
+    else:
+        values = [value if isinstance(value, str) else bool(value) for value in values]
+        short = [os.path.basename(v) if os.path.isabs(str(v)) else str(v) for v in values]
+    plain = [str(value) for value in values]
+    named = dict(zip(values, short if len({*short}) == len(short) else plain, strict=True))
+    return {**named, None: "none"} if column.isna().any() else named
+
+
+def _over_runs(least: int, most: int, differ: Sequence[str]) -> str:
+    if most == 1:
+        return "Every value is of one run."
+    count = f"{most}" if least == most else f"{least} to {most}"
+    return (
+        f"Every value is the mean of {count} runs, which differ in "
+        f"{' and '.join(differ) or 'no swept parameter'}, with its 95% interval (Student's t over "
+        "these runs)."
+    )
+
+
+def _within(rows: pd.DataFrame, swept: Sequence[str], line: str) -> str:
+    """What the metric's rows of one run differ in: keys, but no numbers that were measured too."""
+    import pandas as pd
+
+    keys = [name for name in rows if name not in (*MEASURED, *swept, line)]
+    groups = rows.groupby(["run_id", *([line] if line else [])], dropna=False)
+    differ = [
+        name
+        for name in keys
+        if not pd.api.types.is_float_dtype(rows[name]) and (groups[name].nunique() > 1).any()
+    ]
+    if groups.size().max() == 1:
+        return ""
+    return f" In each run it is the mean over its {' and '.join(differ) or 'repeated'} rows."
+
+
+def _ordered(column: pd.Series) -> bool:
+    import pandas as pd
+
+    return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
+
+
+def _estimate(values: pd.Series) -> Estimate:
+    if len(values) > 1:
+        return seeds_interval(values)
+    only = float(values.iloc[0])
+    return Estimate(only, only, only, 1)
