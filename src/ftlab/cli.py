@@ -84,7 +84,7 @@ def _parser() -> argparse.ArgumentParser:
     status.set_defaults(command=_status)
     table = commands.add_parser("table", help="write a sweep's table and figures, as far as it is")
     table.set_defaults(command=_table)
-    table.add_argument("--metric", default="", help="what the figures show; default: accuracy")
+    table.add_argument("--metric", help="what the figures show; default: accuracy")
     clean = commands.add_parser(
         "clean", help="remove failed runs, and those that the sweep no longer wants"
     )
@@ -151,7 +151,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
         print(f"Failed notebooks, with their tracebacks, are in {place.path / 'failed'}.")
         print("The same command again tries them once more.")
     if done:
-        _write_table(place, "")
+        _write_table(place, None)
     return int(bool(failed))
 
 
@@ -214,17 +214,18 @@ def _table(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _write_table(place: SweepFolder, metric: str) -> None:
-    from ftlab.batch.tables import sweep_figures, write_tables
+def _write_table(place: SweepFolder, metric: str | None) -> None:
+    from ftlab.batch.figures import sweep_plots, write_plots
+    from ftlab.batch.tables import tidy, verdicts, write_tables
 
     plan = place.plan()
     records = [(run, place.record(run.id)) for run in plan.runs if place.is_done(run.id)]
     if not records:
         raise LabError(f"No run of {place.path} is done yet.")
-    for path in (
-        *write_tables(place.path, records, plan.swept),
-        *sweep_figures(place.path, metric),
-    ):
+    measured = tidy(records, plan.swept)
+    written = write_tables(place.path, measured, verdicts(records, plan.swept))
+    written += write_plots(place.path, sweep_plots(measured, plan.swept, metric))
+    for path in written:
         print(f"Written: {path}")
 
 
