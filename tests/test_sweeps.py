@@ -120,7 +120,7 @@ def test_thirty_kills_change_nothing_but_the_times(root: Path, notes: Path) -> N
     """Sweeper, warm process and kernels are killed at random moments of a sweep and of its
     resumptions. At the end stands what an undisturbed sweep writes."""
     light(root, "time.sleep(0.2)")
-    command = wanted(root, 40)
+    command = wanted(root, 48)
     draw = random.Random(0)
     place = SweepFolder(root / "out")
     kinds: Counter[str] = Counter()
@@ -129,7 +129,12 @@ def test_thirty_kills_change_nothing_but_the_times(root: Path, notes: Path) -> N
         before = counted(notes, "begin")
         sweeper = started(command)
         victim = draw.choice(["sweeper", "sweeper", "warm process", "kernel"])
-        time.sleep(draw.uniform(0.5, 4))
+        if draw.random() < 0.8:  # else it is killed before it has begun anything
+            more = sum(before.values()) + draw.randint(1, 3)
+            until(lambda more=more, sweeper=sweeper: (
+                sum(counted(notes, "begin").values()) >= more or sweeper.poll() is not None
+            ))  # fmt: skip
+        time.sleep(draw.uniform(0, 0.6))
         try:
             family = psutil.Process(sweeper.pid).children(recursive=True)
         except psutil.NoSuchProcess:  # it has found nothing left to do
@@ -346,9 +351,7 @@ def test_a_cluster_that_loses_a_worker_does_the_whole_sweep(
     pd.testing.assert_frame_equal(on_cluster, results(root), check_exact=True)
 
 
-@pytest.mark.parametrize(
-    "options", [["--backend", "dask"], ["--scheduler", "tcp://127.0.0.1:1"]]
-)
+@pytest.mark.parametrize("options", [["--backend", "dask"], ["--scheduler", "tcp://127.0.0.1:1"]])
 def test_a_cluster_needs_both_its_kind_and_its_address(
     root: Path, capfd: pytest.CaptureFixture[str], options: list[str]
 ) -> None:

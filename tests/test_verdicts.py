@@ -238,4 +238,4 @@ def test_the_kept_notebook_shows_the_records_that_are_kept_now() -> None:
     for name in NOTEBOOKS:
         kept = reference(name)
         if kept and kept["claims"]:
-            assert kept["run_id"] in text, "run python -m ftlab.batch --refresh 99"
+            assert kept["run_id"] in text, "run ftlab run --refresh 99"

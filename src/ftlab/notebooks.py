@@ -1,7 +1,7 @@
 """What a notebook of the lab must be, and how its executed copy is kept.
 
 The shipped notebooks hold the outputs of their quick profile. They are made by
-`python -m ftlab.batch --refresh`; a hash of the code they come from stands in their metadata.
+`ftlab run --refresh`; a hash of the code they come from stands in their metadata.
 """
 
 from __future__ import annotations
@@ -202,7 +202,7 @@ def _outputs(notebook: Any) -> list[str]:
     found = []
     run = notebook.metadata.get(METADATA)
     if not run:
-        return ["It holds no outputs of its own code: run python -m ftlab.batch --refresh."]
+        return ["It holds no outputs of its own code: run ftlab run --refresh."]
     if run.get("source_sha256") != source_sha256(notebook):
         found.append("Its outputs are stale: the code has changed since they were made.")
     if run.get("profile") != STORED_PROFILE:

@@ -17,9 +17,7 @@ class Kernels:
     `ftlab.batch.warm`), where that can be done.
     """
 
-    def __init__(
-        self, environment: Mapping[str, str], cwd: str, warm: Path | None = None
-    ) -> None:
+    def __init__(self, environment: Mapping[str, str], cwd: str, warm: Path | None = None) -> None:
         self.environment = dict(environment)
         self.cwd = cwd
         self.warm = warm

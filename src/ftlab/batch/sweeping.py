@@ -113,7 +113,12 @@ def do_run(
 
 
 def _try(
-    place: SweepFolder, run: Run, work: Path, executed: Path, limit: float | None, threads: int | None
+    place: SweepFolder,
+    run: Run,
+    work: Path,
+    executed: Path,
+    limit: float | None,
+    threads: int | None,
 ) -> str:
     """Run the notebook and keep what came of it; returns why that failed, or ""."""
     try:
