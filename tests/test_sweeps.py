@@ -308,12 +308,9 @@ def test_the_machine_is_shared_out_without_more_threads_than_cores() -> None:
 @pytest.fixture
 def cluster() -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
     """A real Dask scheduler on this machine and two workers, each a process with one thread."""
-    scheduler = subprocess.Popen(
-        [sys.executable, "-m", "distributed.cli.dask_scheduler"]
-        + ["--host", "127.0.0.1", "--port", "0", "--no-dashboard", "--no-show"],
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+    command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1"]
+    command += ["--port", "0", "--no-dashboard", "--no-show"]
+    scheduler = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert scheduler.stderr
     address = ""
     for line in scheduler.stderr:

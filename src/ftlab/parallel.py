@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import warnings
 from collections.abc import Callable, Sequence
 from typing import Any, TypeVar
@@ -23,13 +22,15 @@ def in_parallel(function: Callable[..., T], jobs: Sequence[dict[str, Any]], what
 
     Networks as small as the lab's gain nothing from a second thread, but all from a second process
     (joblib's, with one thread each). Functions written in a notebook are carried along. With one
-    core, or one job, everything stays in this process. `what` is the remark of the progress bar.
+    core, or one job, everything stays in this process. The cores are those that this process may
+    use: a sweep that runs notebooks side by side gives each its share. `what` is the remark of the
+    progress bar.
     """
-    from joblib import Parallel, delayed
+    from joblib import Parallel, cpu_count, delayed
 
     from ftlab.training.progress import progress_bar
 
-    workers = min(os.cpu_count() or 1, len(jobs))
+    workers = min(cpu_count(), len(jobs))
     if workers < 2:
         return [function(**job) for job in jobs]
     parallel = Parallel(n_jobs=workers, inner_max_num_threads=1, return_as="generator")

@@ -153,7 +153,7 @@ class SweepFolder:
             shutil.rmtree(place, ignore_errors=True)
 
     def keep(self, run_id: str, executed: Path, record: Path) -> None:
-        """Move a run that went well to its place. Its record comes last: with it the run is done."""
+        """Move a run that went well to its place. Its record comes last: then the run is done."""
         flush(executed)
         os.replace(executed, self.executed(run_id))
         os.replace(record, self.record(run_id))
