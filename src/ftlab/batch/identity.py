@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
-import ftlab
 from ftlab.contract import CONTRACT, Value
 from ftlab.errors import LabError
 from ftlab.files import sha256_of
@@ -43,7 +42,7 @@ def run_ids(path: Path, runs: Iterable[Mapping[str, Value]]) -> list[str]:
     """
     stem = re.sub(r"[^\w.-]", "_", unicodedata.normalize("NFC", path.stem))[:LONGEST_STEM]
     stem = re.sub(r"^\W", "_", stem)
-    code = [source_sha256(read_notebook(path)), ftlab.__version__, package_sha256()]
+    code = [source_sha256(read_notebook(path)), package_sha256()]
     contents = functools.cache(contents_sha256)  # many runs of a sweep name the same files
     return [
         f"{stem}-{_sha256_of_json([*code, _canonical(parameters, contents)])[:DIGITS]}"
@@ -73,8 +72,8 @@ def contents_sha256(path: Path, but: str = "") -> str:
 
 @functools.cache
 def package_sha256() -> str:
-    """Hash of this package's own modules, which is the same on every platform."""
-    folder = Path(ftlab.__file__).parent
+    """Hash of this package's own modules, its version among them; the same on every platform."""
+    folder = Path(__file__).parents[1]
     return _sha256_of_json(
         {
             module.relative_to(folder).as_posix(): hashlib.sha256(

@@ -52,7 +52,7 @@ def tidy(records: Records, swept: Sequence[str]) -> pd.DataFrame:
 
 def verdicts(records: Records, swept: Sequence[str]) -> pd.DataFrame:
     """One row for each run and claim that was judged; LabError if a record cannot be read."""
-    rows = []
+    rows: list[tuple[Run, Row, Row, Row]] = []
     for run, path in records:
         for claim in read_record(path)["claims"]:
             keys = {key: item for key, item in claim.items() if key != "id"}
