@@ -72,7 +72,7 @@ def contents_sha256(path: Path, but: str = "") -> str:
 
 @functools.cache
 def package_sha256() -> str:
-    """Hash of this package's own modules, which is the same on every platform."""
+    """Hash of this package's own modules, its version among them; the same on every platform."""
     folder = Path(__file__).parents[1]
     return _sha256_of_json(
         {

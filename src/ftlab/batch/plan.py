@@ -88,7 +88,8 @@ def read_plan(path: Path, most: int | None = MOST_RUNS) -> Plan:
     space = {"grid": sheet.grid, "list": sheet.listed, "sample": sheet.sample}[ways[0]](node)
     if most is not None and space.count > most:
         raise file.error(
-            node, f"These are {space.count:,} runs: say --yes to begin more than {most:,}."
+            keys[ways[0]][0],
+            f"These are {space.count:,} runs: say --yes to begin more than {most:,}.",
         )
     choices = list(space.choices())
     try:

@@ -52,7 +52,7 @@ def tidy(records: Records, swept: Sequence[str]) -> pd.DataFrame:
 
 def verdicts(records: Records, swept: Sequence[str]) -> pd.DataFrame:
     """One row for each run and claim that was judged; LabError if a record cannot be read."""
-    rows = []
+    rows: list[tuple[Run, Row, Row, Row]] = []
     for run, path in records:
         for claim in read_record(path)["claims"]:
             keys = {key: item for key, item in claim.items() if key != "id"}
@@ -127,17 +127,23 @@ def _typed(values: Sequence[Any]) -> pd.Series:
     import pandas as pd
 
     there = [value for value in values if value is not None]
-    numbers = all(isinstance(v, (int, float)) and not isinstance(v, bool) for v in there)
+    if values and not there:
+        return pd.Series(values, dtype="float64")
     if there and all(isinstance(value, bool) for value in there):
         return pd.Series(values, dtype="boolean")
-    if there and numbers and all(isinstance(v, int) and abs(v) < LARGEST for v in there):
-        return pd.Series(values, dtype="Int64")
-    if there and numbers and all(isinstance(v, float) or abs(v) < LARGEST for v in there):
-        return pd.Series(values, dtype="float64")
+    if there and all(_is_number(value) for value in there):
+        whole = all(isinstance(value, int) for value in there)
+        return pd.Series(values, dtype="Int64" if whole else "float64")
     texts = [
         value
         if value is None or isinstance(value, str)
         else json.dumps(value, ensure_ascii=False, sort_keys=True)
         for value in values
     ]
-    return pd.Series(texts, dtype="string")
+    return pd.Series(texts)
+
+
+def _is_number(value: object) -> bool:
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return False
+    return isinstance(value, float) or abs(value) < LARGEST

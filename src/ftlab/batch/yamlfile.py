@@ -11,13 +11,14 @@ import difflib
 import re
 from collections.abc import Collection
 from pathlib import Path
+from typing import Any
 
 import yaml
 
 from ftlab.errors import LabError
 
 MOST_BYTES = 10_000_000
-Node = yaml.Node
+Node = Any  # of PyYAML, which has no types
 
 
 class _Loader(yaml.SafeLoader):
