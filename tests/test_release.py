@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from conftest import refused
 
-from ftlab.evaluation import Estimate, exact, mean_interval
-from ftlab.experiments import ANYTHING, over_seeds
+from ftlab.evaluation import ANYTHING, Estimate, exact, mean_interval
+from ftlab.experiments import over_seeds
 from ftlab.records import read_record
 from ftlab.release import foreign_numbers, gate, model_card
 

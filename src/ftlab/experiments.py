@@ -17,11 +17,17 @@ import pandas as pd
 
 from ftlab.data import Task
 from ftlab.errors import LabError
-from ftlab.evaluation import Estimate, correct, mean_interval, ratio_interval, seeds_interval
+from ftlab.evaluation import (
+    ANYTHING,
+    Estimate,
+    correct,
+    mean_interval,
+    ratio_interval,
+    seeds_interval,
+)
 from ftlab.methods import Learned, Method
 
 FULL = 0  # the label budget that means: all there are, as in Task.sample_per_class
-ANYTHING = 1e6  # where the interval of a number ends that could be anything
 OWN_TEXTS = 100  # how many of its training texts a method is asked again, at most
 
 

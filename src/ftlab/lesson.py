@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ftlab.evaluation import Estimate
-from ftlab.experiments import ANYTHING
+from ftlab.evaluation import ANYTHING, Estimate
 
 
 def say(text: str) -> None:

@@ -204,7 +204,7 @@ def _in_parallel(
     if scheduler:
         where = {"backend": "dask", "scheduler_host": scheduler, "n_jobs": -1}
     with parallel_config(**where), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*Sending large graph")
+        warnings.filterwarnings("ignore", message=".*generator produced by joblib")
         parallel = Parallel(return_as="generator_unordered", batch_size=1)
         work = (delayed(do_run)(place.path, run, began, limit, threads) for run in runs)
         yield from parallel(work)

@@ -10,6 +10,7 @@ from ftlab.evaluation.calibration import (
 from ftlab.evaluation.comparing import items_needed, mcnemar, spread_of
 from ftlab.evaluation.inspecting import by_loss, doubtful_labels, slices
 from ftlab.evaluation.intervals import (
+    ANYTHING,
     BOOTSTRAP_DRAWS,
     LEVEL,
     Estimate,
@@ -32,6 +33,7 @@ from ftlab.evaluation.metrics import (
 from ftlab.evaluation.texts import bleu, chrf, matches, normalise, token_f1
 
 __all__ = [
+    "ANYTHING",
     "BOOTSTRAP_DRAWS",
     "CLASS_SCORES",
     "LEVEL",

@@ -23,6 +23,7 @@ from ftlab.errors import LabError
 
 LEVEL = 0.95
 BOOTSTRAP_DRAWS = 500
+ANYTHING = 1e6  # where the interval of a number ends that could be anything
 
 
 @dataclass(frozen=True)

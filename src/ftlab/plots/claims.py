@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ftlab.errors import LabError
-from ftlab.experiments import ANYTHING
+from ftlab.evaluation import ANYTHING
 from ftlab.plots.looks import LOOKS, STYLE, Look
 from ftlab.trials import VERDICTS
 from ftlab.verdicts import PANELS, RATIO, Judgement

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ftlab.errors import LabError
-from ftlab.evaluation import Estimate
-from ftlab.experiments import ANYTHING
+from ftlab.evaluation import ANYTHING, Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
