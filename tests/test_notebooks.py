@@ -11,6 +11,7 @@ from typing import Any
 import nbformat
 import pytest
 import yaml
+from conftest import refused
 
 from ftlab.batch import run_notebook
 from ftlab.contract import NOTEBOOKS, parameters_source
@@ -57,6 +58,34 @@ def test_a_shipped_notebook_runs_in_the_smoke_profile_and_leaves_its_record(
     for row in points:  # what a sweep draws is named alike, whatever is swept
         assert set(row) == {"name", "value", "method", "task", "split", "seed", "n"}
         assert not re.search(r"\d", row["method"].replace("4 examples", ""))
+
+
+@pytest.mark.parametrize(
+    ("name", "last", "given", "words"),
+    [
+        ("02_layer_freezing", "freeze-09", {"trainable_blocks": 9}, ["trainable_blocks is 9"]),
+        ("03_lora", "lora-load", {"rank": 1000}, ["rank 1000", "shorter side"]),
+    ],
+)
+def test_what_the_model_is_too_small_for_is_refused_before_any_training(
+    name: str,
+    last: str,
+    given: dict[str, Any],
+    words: list[str],
+    tiny_model_dir: Callable[[str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pandas.set_option", lambda *given: None)  # it would last
+    cells = read_notebook(project_root() / "notebooks" / f"{name}.ipynb").cells
+    cells = cells[: [cell.id for cell in cells].index(last) + 1]
+    values = {"profile": "smoke", "base_model": str(tiny_model_dir("llama")), **given}
+    names: dict[str, Any] = {**NOTEBOOKS[name], **values}
+    code = [
+        c for c in cells if c.cell_type == "code" and "parameters" not in c.metadata.get("tags", [])
+    ]
+    for cell in code[:-1]:
+        exec(compile(cell.source, cell.id, "exec"), names)
+    refused(lambda: exec(compile(code[-1].source, last, "exec"), names), *words)
 
 
 @pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
