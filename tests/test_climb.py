@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +25,7 @@ TINY = Schooling(passes=1, least_steps=4, most_steps=4, max_length=24, batch_siz
 ALL = {rung.name: rung for rung in ladder(2, ranks=(4,))}
 NAMES = ["head", "soft prompt", "LoRA 4", "gradual unfreezing", "full"]
 SEEDS = [3, 4]
+GIVEN = 0.0123  # a learning rate that LoRA is not to search for
 BASELINES = ["majority", "TF-IDF + regression"]
 COLUMNS = {
     "task", "method", "seeds", "n", "value", "ci_low", "ci_high", "knob", *COUNTED,
@@ -40,6 +42,7 @@ def climbed(tiny_model_dir: ModelDir, word_task: Callable[[], Task]) -> Climb:
     memory = base_memory(base, pages=3, questions=4)
     task = word_task()
     rungs = [ALL[name] for name in NAMES]
+    rungs[2] = replace(rungs[2], rate=GIVEN)
     return climb(task, base, rungs, SEEDS, TINY, tries=2, memory=memory, keep=["full"])
 
 
@@ -82,12 +85,20 @@ def test_tries_are_equal_and_the_choice_is_made_on_validation(climbed: Climb) ->
     tries = climbed.curve.tries
     assert set(tries.method) == set(climbed.rungs) - {"majority"}
     for name, own in tries.groupby("method"):
-        assert len(own) == own.knob.nunique() == 2
+        assert len(own) == own.knob.nunique() == (1 if name == "LoRA 4" else 2)
         chosen = climbed.column("knob", str(name))
         assert set(chosen) == {own.knob[own.validation.idxmax()]}
         assert climbed.validation(str(name)) == own.validation.max()
+    assert climbed.row("LoRA 4")["knob"] == GIVEN
     head, full = (tries[tries.method == name].knob.max() for name in ("head", "full"))
     assert head / full == pytest.approx(ALL["head"].start / ALL["full"].start)
+
+
+def test_points_of_each_seed_are_named_alike_whatever_the_rung_is_called(climbed: Climb) -> None:
+    points = climbed.by_seed("test", "LoRA 4", "LoRA")
+    assert [point["seed"] for point in points] == SEEDS
+    assert [point["value"] for point in points] == list(climbed.right("LoRA 4").mean(1))
+    assert {(point["method"], point["task"]) for point in points} == {("LoRA", "words")}
 
 
 def test_what_is_forgotten(climbed: Climb) -> None:

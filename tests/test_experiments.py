@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,9 @@ def test_unequal_tries_are_refused(task: Any) -> None:
     unequal = [constant("a", (1.0,), []), constant("b", (1.0, 2.0), []), methods.majority(task)]
     with pytest.raises(LabError, match=r"a 1, b 2"):
         learning_curve(task, task.validation, unequal, [4], [0], tune_at=[4])
+    unequal[0] = replace(unequal[0], given=True)  # its one value was given: there was no search
+    curve = learning_curve(task, task.validation, unequal, [4], [0], tune_at=[4])
+    assert list(curve.column("knob", "a", 4)) == [1.0]
 
 
 def test_counting_words_beats_the_majority_where_words_decide(task: Any) -> None:

@@ -336,6 +336,9 @@ def test_an_adapter_of_another_base_is_refused(llama: Path, tmp_path: Path) -> N
 def test_what_cannot_be_is_refused(llama: Path, tmp_path: Path) -> None:
     model = classifier(llama)
     refused(lambda: lora.add_lora(model, rank=0), "rank of at least 1")
+    narrowest = min(min(p.shape) for p in blocks(model).parameters() if p.ndim == 2)
+    refused(lambda: lora.add_lora(model, rank=narrowest + 1), f"rank {narrowest + 1}", "_proj has")
+    assert all(p.requires_grad for p in model.parameters())  # a refused rank has changed nothing
     refused(lambda: lora.add_lora(model, targets=["q_prj"]), "'q_prj'", "q_proj")
     refused(lambda: lora.save_adapter(model, tmp_path), "no LoRA")
     lora.add_lora(model)

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+import itertools
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
+import yaml
+from conftest import refused
 
 from ftlab.batch import run_notebook
 from ftlab.contract import NOTEBOOKS, parameters_source
 from ftlab.notebooks import clean, notebook_paths, problems, read_notebook
+from ftlab.params import check_parameters
+from ftlab.paths import project_root
 from ftlab.records import read_record
 
 NAME = "00_start_here"
+# Other values than the notebook's own, which tests/test_own_data.py leaves as they are.
+OTHERS: dict[str, dict[str, Any]] = {
+    "02_layer_freezing": {"first_task": "far", "trainable_blocks": 1},
+    "03_lora": {"rank": 2, "learning_rate": 0.004, "other_ways": False},
+    "04_rag": {"k": 3, "chunk_size": 24},
+}
+POINTS = dict.fromkeys(OTHERS, "accuracy") | {"04_rag": "exact_match"}
+SWEEPS = sorted((project_root() / "notebooks" / "sweeps").glob("*.yaml"))
 SHIPPED = pytest.mark.parametrize("path", notebook_paths(), ids=lambda path: path.stem)
 
 
@@ -30,13 +44,59 @@ def test_a_shipped_notebook_runs_in_the_smoke_profile_and_leaves_its_record(
     path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FTLAB_RESULTS", str(tmp_path))
-    outcome = run_notebook(path, {"profile": "smoke"})
+    others = OTHERS.get(path.stem, {})
+    outcome = run_notebook(path, {"profile": "smoke", **others})
     assert outcome.failure == ""
     record = read_record(outcome.executed.with_suffix(".json"))
     assert record["notebook"] == path.stem
     assert record["profile"] == "smoke"
     assert record["metrics"]
     assert record["claims"] == []
+    assert record["parameters"].items() >= others.items()
+    points = [row for row in record["metrics"] if row["name"] == POINTS.get(path.stem)]
+    assert bool(points) == bool(others)
+    for row in points:  # what a sweep draws is named alike, whatever is swept
+        assert set(row) == {"name", "value", "method", "task", "split", "seed", "n"}
+        assert not re.search(r"\d", row["method"].replace("4 examples", ""))
+
+
+@pytest.mark.parametrize(
+    ("name", "last", "given", "words"),
+    [
+        ("02_layer_freezing", "freeze-09", {"trainable_blocks": 9}, ["trainable_blocks is 9"]),
+        ("03_lora", "lora-load", {"rank": 1000}, ["rank 1000", "shorter side"]),
+    ],
+)
+def test_what_the_model_is_too_small_for_is_refused_before_any_training(
+    name: str,
+    last: str,
+    given: dict[str, Any],
+    words: list[str],
+    tiny_model_dir: Callable[[str], Path],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("pandas.set_option", lambda *given: None)  # it would last
+    cells = read_notebook(project_root() / "notebooks" / f"{name}.ipynb").cells
+    cells = cells[: [cell.id for cell in cells].index(last) + 1]
+    values = {"profile": "smoke", "base_model": str(tiny_model_dir("llama")), **given}
+    names: dict[str, Any] = {**NOTEBOOKS[name], **values}
+    code = [
+        c for c in cells if c.cell_type == "code" and "parameters" not in c.metadata.get("tags", [])
+    ]
+    for cell in code[:-1]:
+        exec(compile(cell.source, cell.id, "exec"), names)
+    refused(lambda: exec(compile(code[-1].source, last, "exec"), names), *words)
+
+
+@pytest.mark.parametrize("path", SWEEPS, ids=lambda path: path.stem)
+def test_an_example_of_a_sweep_names_values_that_its_notebook_takes(path: Path) -> None:
+    sweep = yaml.safe_load(path.read_text(encoding="utf-8"))
+    notebook = (path.parent / sweep["notebook"]).resolve()
+    assert notebook in notebook_paths()
+    for values in itertools.product(*sweep["grid"].values()):
+        given = dict(zip(sweep["grid"], values, strict=True))
+        check_parameters(notebook.stem, {**NOTEBOOKS[notebook.stem], **sweep["fixed"], **given})
+    assert f"ftlab sweep notebooks/sweeps/{path.name} " in notebook.read_text(encoding="utf-8")
 
 
 def test_every_notebook_has_a_contract_and_every_contract_a_notebook() -> None:
@@ -111,6 +171,10 @@ def say_a_name(notebook: Any) -> None:
         (change(2, NAME, "01_other"), "does not call open_lab"),
         (change(3, "base_model", "7"), "Nothing reads the parameter 'base_model'"),
         (change(3, "print(base_model)", "!ls {base_model}"), "not plain Python"),
+        (
+            change(3, "print(base_model)", "for seed in base_model:\n    pass"),
+            "A cell gives the parameter 'seed' another value.",
+        ),
         (change(4, ".write()", ""), "No cell writes the record"),
         (change(3, "print", "repr"), "stale"),
         (set_count(3, 7), "not run once each and in order: [1, 2, 7, 4]"),

@@ -86,6 +86,27 @@ def test_a_wrong_value_is_refused(name: str, value: object, words: str) -> None:
     assert words in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("notebook", "name", "value", "words"),
+    [
+        ("02_layer_freezing", "trainable_blocks", -1, "a whole number of at least 0, not -1"),
+        ("03_lora", "rank", 0, "a whole number of at least 1, not 0"),
+        ("03_lora", "rank", 4.0, "'rank' must be a whole number"),
+        ("03_lora", "learning_rate", -0.1, "a number from 1e-07 to 1, or 0, not -0.1"),
+        ("03_lora", "learning_rate", 2, "not 2"),
+        ("03_lora", "other_ways", 0, "'other_ways' must be True or False, not 0"),
+        ("04_rag", "k", 51, "a whole number from 1 to 50, or 0, not 51"),
+        ("04_rag", "chunk_size", 3, "a whole number from 4 to 1000, or 0, not 3"),
+    ],
+)
+def test_what_a_sweep_may_not_try_is_refused(
+    notebook: str, name: str, value: object, words: str
+) -> None:
+    with pytest.raises(ParameterError) as caught:
+        check_parameters(notebook, {**NOTEBOOKS[notebook], name: value})
+    assert words in str(caught.value)
+
+
 def test_whole_numbers_pass_as_numbers() -> None:
     from ftlab.contract import Parameter
 
@@ -157,6 +178,22 @@ def test_documents_and_encoders_that_cannot_be_had_are_refused_at_once(
         del namespace[name]
     with pytest.raises(ParameterError, match=words):
         open_lab("04_rag", {**namespace, **defaults, **changes})
+
+
+def test_a_first_task_that_the_data_does_not_bring_is_refused_at_once(
+    namespace: dict[str, Any],
+) -> None:
+    defaults = NOTEBOOKS["02_layer_freezing"] | {"base_model": namespace["base_model"]}
+    for given, words in (
+        ({"first_task": "dialekt"}, "'town' brings no task 'dialekt': give one of 'near', "),
+        (
+            {"first_task": "far", "task_data": "near"},
+            "'near' brings no task 'far'.* leave it empty",
+        ),
+    ):
+        with pytest.raises(ParameterError, match=f"^Parameter 'first_task': {words}"):
+            open_lab("02_layer_freezing", {**namespace, **defaults, **given})
+    open_lab("02_layer_freezing", {**namespace, **defaults, "first_task": "far"})
 
 
 def test_a_folder_of_records_that_is_not_there_is_refused_at_once(

@@ -116,6 +116,19 @@ def test_the_towns_pages_become_dated_facts() -> None:
     assert not any(p.key for p in pages)
 
 
+def test_the_towns_pages_cut_by_words_say_which_facts_they_tell() -> None:
+    facts = {p.key for p in town_passages()}
+    for size, all_told in ((6, False), (24, True), (100, True)):
+        found = town_passages(size=size)
+        assert max(len(p.text.split()) for p in found) <= size
+        told = [p.metadata["tells"].split("; ") for p in found if "tells" in p.metadata]
+        assert not any(p.key for p in found if "tells" in p.metadata)
+        assert all(len(several) > 1 for several in told)
+        assert (
+            {p.key for p in found if p.key} | {key for keys in told for key in keys} == facts
+        ) == (all_told)
+
+
 def test_passages_survive_json_and_refuse_what_they_cannot_hold() -> None:
     odd = Passage('a"\\\n', "text \u2028 犬", "s", "2024-05", "k", {"x": "y'"})
     assert from_json(to_json(odd)) == odd

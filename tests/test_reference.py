@@ -122,6 +122,31 @@ def test_a_run_stands_beside_the_kept_one_only_if_it_is_about_the_same(root: Pat
     assert not reference.comparable(judged(base_model="elsewhere"))
 
 
+@pytest.mark.parametrize(
+    ("notebook", "name", "value"),
+    [
+        ("02_layer_freezing", "first_task", "far"),
+        ("02_layer_freezing", "trainable_blocks", 2),
+        ("03_lora", "rank", 8),
+        ("03_lora", "learning_rate", 0.01),
+        ("03_lora", "other_ways", False),
+        ("04_rag", "k", 2),
+        ("04_rag", "chunk_size", 24),
+    ],
+)
+def test_a_record_from_before_a_parameter_counts_as_one_with_its_default(
+    notebook: str, name: str, value: object
+) -> None:
+    own = {key: given for key, given in NOTEBOOKS[notebook].items() if key != name}
+    for parameters, same in (
+        (own, True),
+        ({**own, name: NOTEBOOKS[notebook][name]}, True),
+        ({**own, name: value}, False),
+    ):
+        assert reference.comparable(Record(notebook, "quick", 0, parameters, {}, "r")) == same
+    assert reference.foreign(notebook, {**own, name: value}).startswith(f"its {name} is ")
+
+
 def test_large_and_small_numbers_are_readable(root: Path) -> None:
     large = claim(estimate=1234567.8, ci_low=-1000.4, ci_high=2e6)
     small = claim(id="C-02", estimate=0.0004321, ci_low=-0.5, ci_high=12.3456)

@@ -103,6 +103,9 @@ def test_own_documents_and_questions_are_looked_at_before_anything_is_done(tmp_p
     case = read_case(docs, str(file))
     assert case is not None
     assert [passage.source for passage in case[0]] == ["a.txt"]
+    small = read_case(docs, str(file), chunk_size=2)
+    assert small is not None
+    assert [passage.text for passage in small[0]] == ["The number", "is seven."]
     file.write_text('{"question": "What?", "answer": "Seven."}\n{"question"', encoding="utf-8")
     with pytest.raises(LabError, match="line 2"):
         read_case(docs, str(file))

@@ -67,6 +67,15 @@ class Climb:
         """A column of `curve.runs`, one number a seed; `forgotten` and `recall` are such."""
         return self.curve.column(name, rung, FULL)
 
+    def by_seed(self, name: str, rung: str, method: str) -> list[dict[str, Any]]:
+        """A column of `curve.runs` as keys of a metric, one a seed. `method` is what the rung is
+        called in all runs, whatever setting is in its name: so their points make one line."""
+        seeds = self.column("seed", rung).astype(int)
+        return [
+            {"value": float(value), "method": method, "task": self.task.name, "seed": int(seed)}
+            for value, seed in zip(self.column(name, rung), seeds, strict=True)
+        ]
+
     def row(self, rung: str) -> dict[str, Any]:
         """All columns of the ladder for one rung, ready for the record."""
         accuracy, counted = self.accuracy(rung), self.counted.get(rung, {})

@@ -124,7 +124,9 @@ CONTRACT = {
             "task_data",
             str,
             '"tickets", "reviews", a file, a folder or a Hub dataset',
-            source=Source(own=("tickets", "reviews", "town", "letters"), hub=True),
+            source=Source(
+                own=("tickets", "reviews", "town", "near", "far", "dialect", "letters"), hub=True
+            ),
         ),
         Parameter(
             "text_column",
@@ -147,6 +149,29 @@ CONTRACT = {
             "learn from so many texts of each label; 0: all",
             low=1,
             but=(0,),
+        ),
+        Parameter(
+            "first_task",
+            str,
+            'the task that is looked at closely; "": the first of those above',
+            may_be_empty=True,
+        ),
+        Parameter(
+            "trainable_blocks", int, "train so many top blocks as well; 0: the head alone", low=0
+        ),
+        Parameter("rank", int, "of the LoRA that stands trial", low=1),
+        Parameter(
+            "learning_rate",
+            float,
+            "of that LoRA; 0: chosen as for every other way",
+            low=1e-7,
+            high=1,
+            but=(0,),
+        ),
+        Parameter(
+            "other_ways",
+            bool,
+            "False: only that LoRA, full fine-tuning and the head alone are trained",
         ),
         Parameter(
             "documents",
@@ -172,6 +197,22 @@ CONTRACT = {
             'a path ending in .db or .npz, or the address of a Milvus server; "": for this run',
             may_be_empty=True,
             source=Source(made=True),
+        ),
+        Parameter(
+            "chunk_size",
+            int,
+            "words of a passage; 0: one sentence (town), 80 words (your documents)",
+            low=4,
+            high=1000,
+            but=(0,),
+        ),
+        Parameter(
+            "k",
+            int,
+            "passages given to the model; 0: chosen on validation",
+            low=1,
+            high=50,
+            but=(0,),
         ),
         Parameter(
             "records",
@@ -213,8 +254,8 @@ NOTEBOOKS: dict[str, dict[str, Value]] = {
         "label_column": "",
         "task_labels": 0,
     },
-    "02_layer_freezing": LADDER_DEFAULTS,
-    "03_lora": LADDER_DEFAULTS,
+    "02_layer_freezing": {**LADDER_DEFAULTS, "first_task": "", "trainable_blocks": 0},
+    "03_lora": {**LADDER_DEFAULTS, "rank": 4, "learning_rate": 0.0, "other_ways": True},
     "04_rag": {
         "profile": "quick",
         "seed": 0,
@@ -224,6 +265,8 @@ NOTEBOOKS: dict[str, dict[str, Value]] = {
         "questions": "town",
         "encoder": "lab",
         "index": "",
+        "chunk_size": 0,
+        "k": 0,
         "price_training": 0.008,
         "price_input": 0.0015,
         "price_output": 0.002,

@@ -78,8 +78,9 @@ def learning_curve(
     """
     from ftlab.training.progress import progress_bar
 
-    if len({len(method.tries) for method in methods if method.tries}) > 1:
-        counts = ", ".join(f"{method.name} {len(method.tries)}" for method in methods)
+    searched = [method for method in methods if method.tries and not method.given]
+    if len({len(method.tries) for method in searched}) > 1:
+        counts = ", ".join(f"{method.name} {len(method.tries)}" for method in searched)
         raise LabError(f"Methods need the same number of tries to be compared fairly: {counts}.")
     work = _Work(task, test, inspect or (lambda name, learned: {}))
     trainings = len(budgets) * len(seeds) * len(methods)

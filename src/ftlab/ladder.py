@@ -39,8 +39,9 @@ class Rung:
     """One way to move part of a model.
 
     `start` times the model's `starting_rate` is where the search for a learning rate begins: small
-    added parts want larger steps than the model's own weights. `stages` lists the layers to train
-    one stage after the other; `rate_factors` and `warmup` are those of `fit()`.
+    added parts want larger steps than the model's own weights. `rate` is a learning rate that was
+    given: then none is searched for. `stages` lists the layers to train one stage after the other;
+    `rate_factors` and `warmup` are those of `fit()`.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Rung:
     stages: Callable[[Classifier], list[list[str]]] | None = None
     rate_factors: Callable[[Classifier], dict[str, float]] | None = None
     warmup: float | None = None
+    rate: float | None = None
 
 
 def _everything(model: Classifier, seed: int) -> None:
@@ -81,13 +83,18 @@ def parts(depth: int) -> list[Rung]:
     return [
         Rung("embeddings", _only(lambda model: [EMBEDDINGS, HEAD]), 2.0),
         *(Rung(f"block {k}", _only(partial(_single, number=k)), 2.0) for k in chosen),
-        *(Rung(f"top {k}", _only(partial(freezing.top, count=k))) for k in chosen),
+        *(top_blocks(k) for k in chosen),
         *(
             Rung(f"bottom {k}", _only(partial(freezing.bottom, count=k)))
             for k in chosen
             if 1 < k < depth
         ),
     ]
+
+
+def top_blocks(count: int) -> Rung:
+    """The last `count` blocks and all that follows them; 0: the head alone."""
+    return Rung(f"top {count}", _only(partial(freezing.top, count=count))) if count else HEAD_ALONE
 
 
 def schedules() -> list[Rung]:

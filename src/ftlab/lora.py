@@ -79,7 +79,8 @@ def add_lora(
     head. Returns the model.
 
     `targets` are last names of layers ("q_proj"), or "all-linear". `seed` draws the matrices A.
-    LabError for a rank below 1, for targets that no block has, and for a model that has LoRA.
+    LabError for a rank below 1 or above what a matrix can have, for targets that no block has, and
+    for a model that has LoRA.
     """
     if rank < 1:
         raise LabError(f"LoRA needs a rank of at least 1, not {rank}.")
@@ -92,6 +93,12 @@ def add_lora(
     if missing:
         has = ", ".join(sorted(set(kinds.values())))
         raise LabError(f"No block has a linear layer {missing[0]!r}; there are {has}.")
+    narrow = min((name for name in linear if kinds[name] in wanted), key=lambda n: _most(linear[n]))
+    if rank > _most(linear[narrow]):
+        raise LabError(
+            f"LoRA of rank {rank} is more than this model allows: a matrix has no more directions "
+            f"than its shorter side, and {kinds[narrow]} has {_most(linear[narrow])}."
+        )
     for name, parameter in model.named_parameters():
         parameter.requires_grad_(name.startswith("head."))
     with private_rng(seed):
@@ -206,3 +213,8 @@ def _is_linear(module: nn.Module) -> bool:
     from transformers.pytorch_utils import Conv1D
 
     return isinstance(module, nn.Linear | Conv1D)
+
+
+def _most(module: Any) -> int:
+    """The most directions a layer's matrix can have, so the highest rank that means anything."""
+    return min(module.weight.shape)

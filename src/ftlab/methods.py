@@ -39,12 +39,14 @@ class Learned:
 class Method:
     """A way to learn a task: `learn(rows, knob, seed)`, rows with columns text and label.
 
-    `tries` are the values of its knob (a learning rate, say) that it may choose from.
+    `tries` are the values of its knob (a learning rate, say) that it may choose from; `given` says
+    that there is one because somebody gave it, so that no search was to be fair.
     """
 
     name: str
     tries: tuple[float, ...]
     learn: Callable[[pd.DataFrame, float, int], Learned]
+    given: bool = False
 
 
 @dataclass(frozen=True)
@@ -153,7 +155,8 @@ def fine_tuning(
     watched: Sequence[int] = (),
     rung: Rung = EVERYTHING,
 ) -> Method:
-    """Trunk and head learn, or what `rung` lets move of them; the knob is the learning rate.
+    """Trunk and head learn, or what `rung` lets move of them; the knob is the learning rate, and
+    one that the rung brings takes the place of `tries`.
 
     Stages share the steps evenly, and each warms up anew. `watched` are numbers of training texts
     at which validation accuracy is followed.
@@ -215,6 +218,8 @@ def fine_tuning(
             model,
         )
 
+    if rung.rate is not None:
+        return Method(name, (rung.rate,), learn, given=True)
     return Method(name, tries, learn)
 
 

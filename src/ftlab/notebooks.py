@@ -10,6 +10,7 @@ import ast
 import hashlib
 import json
 import re
+import symtable
 from pathlib import Path
 from typing import Any
 
@@ -140,8 +141,11 @@ def code_cells(notebook: Any) -> list[Any]:
 
 def _tagged(notebook: Any, tag: str) -> list[int]:
     """Positions among the code cells."""
-    cells = enumerate(code_cells(notebook))
-    return [place for place, cell in cells if tag in cell.metadata.get("tags", [])]
+    return [place for place, cell in enumerate(code_cells(notebook)) if tag in _tags(cell)]
+
+
+def _tags(cell: Any) -> list[str]:
+    return list(cell.metadata.get("tags", []))
 
 
 def _anatomy(notebook: Any, name: str) -> list[str]:
@@ -191,11 +195,23 @@ def _contract(notebook: Any, name: str) -> list[str]:
             for node in ast.walk(tree)
             if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
         }
-    return [
+    unread = [
         f"Nothing reads the parameter '{parameter}'."
         for parameter in NOTEBOOKS[name]
         if not CONTRACT[parameter].read_by_lab and parameter not in read
     ]
+    return unread + [
+        f"A cell gives the parameter '{parameter}' another value."
+        for parameter in NOTEBOOKS[name]
+        if any(_assigns(cell, parameter) for cell in code if "parameters" not in _tags(cell))
+    ]
+
+
+def _assigns(cell: Any, name: str) -> bool:
+    """Whether a cell gives the notebook's variable `name` a value; loops count, comprehensions and
+    functions have names of their own."""
+    table = symtable.symtable(cell.source, "cell", "exec")
+    return name in table.get_identifiers() and table.lookup(name).is_assigned()
 
 
 def _outputs(notebook: Any) -> list[str]:

@@ -125,7 +125,7 @@ def _check_sources(values: Mapping[str, Any]) -> Path:
         folder = model_folder(values["base_model"])
         if "task_data" in values:
             name = "task_data"
-            load_tasks(
+            tasks = load_tasks(
                 values["task_data"],
                 text_column=values.get("text_column", ""),
                 label_column=values.get("label_column", ""),
@@ -133,6 +133,12 @@ def _check_sources(values: Mapping[str, Any]) -> Path:
                 texts_per_label=values.get("texts_per_label", 0),
                 seed=values["seed"],
             )
+            name, wanted = "first_task", values.get("first_task", "")
+            if wanted and wanted not in tasks:
+                raise LabError(
+                    f"{values['task_data']!r} brings no task {wanted!r}: give one of "
+                    f"{', '.join(map(repr, tasks))}, or leave it empty."
+                )
         if "encoder" in values:
             name = "encoder"
             model_folder(values["encoder"])
@@ -140,7 +146,7 @@ def _check_sources(values: Mapping[str, Any]) -> Path:
             from ftlab.serving import read_case
 
             name = "documents"
-            read_case(values["documents"], values["questions"])
+            read_case(values["documents"], values["questions"], values.get("chunk_size", 0))
         if values.get("records") and not Path(values["records"]).is_dir():
             raise LabError(f"Parameter 'records': there is no folder {values['records']}.")
     except LabError as error:

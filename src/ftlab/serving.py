@@ -173,8 +173,11 @@ class OwnItem(Item):
         return normalise(self.answer) in normalise(text)
 
 
-def read_case(documents: str, questions: str) -> tuple[list[Passage], list[AskedQuestion]] | None:
-    """A folder's passages and a file's questions; None where both are "town".
+def read_case(
+    documents: str, questions: str, chunk_size: int = 0
+) -> tuple[list[Passage], list[AskedQuestion]] | None:
+    """A folder's passages, of at most `chunk_size` words (0: as `read_folder` cuts them), and a
+    file's questions; None where both are "town".
 
     LabError names file, line and reason: what cannot be read, too few questions, or a source that
     is no document.
@@ -185,7 +188,8 @@ def read_case(documents: str, questions: str) -> tuple[list[Passage], list[Asked
         )
     if documents == TOWN:
         return None
-    passages, asked = read_folder(documents), read_questions(questions)
+    sized = {"size": chunk_size} if chunk_size else {}
+    passages, asked = read_folder(documents, **sized), read_questions(questions)
     if len(asked) < FEWEST:
         raise LabError(f"{questions} holds {len(asked)} questions, and {FEWEST} are the fewest.")
     sources = {passage.source for passage in passages}

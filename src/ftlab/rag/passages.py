@@ -198,13 +198,15 @@ def read_questions(path: str | Path) -> list[AskedQuestion]:
 
 
 def town_passages(
-    groups: Sequence[str] = ("known", "new", "changed"), *, single: bool = True
+    groups: Sequence[str] = ("known", "new", "changed"), *, single: bool = True, size: int = 0
 ) -> list[Passage]:
     """The pages of the lab's town, dated by their year ("0311"), one document a page.
 
     `groups` chooses pages on known and new entities, and the notices of changes. `single` makes a
     passage of every sentence, which tells one fact; its `key` is "entity|attribute", so that a
-    notice takes the place of what the entity's page says. Whole pages have no key.
+    notice takes the place of what the entity's page says. Whole pages have no key. `size` cuts
+    pages into passages of at most so many words instead: one that tells a single fact has its key,
+    one that tells several has none, and names them in its metadata, as "tells".
     """
     path = data_dir() / "world" / "documents.jsonl"
     world = build_world()
@@ -224,11 +226,17 @@ def town_passages(
         name = f"{entity}, {year}"
         seen[name] = seen.get(name, 0) + 1
         source = name if seen[name] == 1 else f"{name} ({seen[name]})"
-        pieces = sentences(str(text)) if single else [str(text)]
+        whole = [str(text)]
+        pieces = chunk(str(text), size) if size else sentences(str(text)) if single else whole
         for number, piece in enumerate(pieces, start=1):
-            key = told.get(re.sub(r"^Since the year \d+: ", "", piece), "") if single else ""
+            # A fact that the cut runs through is told by neither side.
+            plain = [re.sub(r"^Since the year \d+: ", "", one) for one in sentences(piece)]
+            tells = [told[one] for one in plain if one in told] if size or single else []
             id_ = f"{source}#{number}" if len(pieces) > 1 else source
             about = {"entity": str(entity), "group": str(group)}
+            if len(tells) > 1:
+                about["tells"] = "; ".join(tells)
+            key = tells[0] if len(tells) == 1 else ""
             passages.append(Passage(id_, piece, source, f"{year:04}", key, about))
     return passages
 
