@@ -296,3 +296,29 @@ def test_texts_per_label_shorten_only_what_is_learned_from() -> None:
     assert set(few.train.text) < set(whole.train.text)
     assert few.validation.equals(whole.validation)
     assert few.test_size == whole.test_size
+
+
+@pytest.mark.parametrize("made", ["town", "near", "letters"])
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"labels": 4}, "task_labels 4 cannot be had"),
+        ({"text_column": "body"}, "text_column 'body' cannot be had"),
+        ({"label_column": "kind", "labels": 2}, "label_column 'kind' and task_labels 2 cannot"),
+    ],
+)
+def test_what_the_town_makes_refuses_a_choice_of_columns_or_labels(made, given, words):
+    refused(lambda: load_tasks(made, **given), words)
+
+
+def test_shipped_tasks_keep_the_most_frequent_labels_and_the_named_columns():
+    (task,) = load_tasks("tickets", text_column="text", labels=3).values()
+    assert len(task.label_names) == 3
+    assert set(task.train.label) == set(task.read_test().label) == {0, 1, 2}
+    refused(lambda: load_tasks("tickets", text_column="body"), "no column 'body'")
+
+
+@pytest.mark.parametrize("made", ["town", "letters"])
+def test_what_the_town_makes_is_shortened_like_any_other(made):
+    for task in load_tasks(made, texts_per_label=5).values():
+        assert list(task.train.label.value_counts()) == [5] * len(task.label_names)

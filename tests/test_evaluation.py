@@ -29,6 +29,7 @@ from ftlab.evaluation import (
     seeds_interval,
     token_f1,
     unpaired_difference,
+    wilson,
 )
 
 
@@ -155,6 +156,18 @@ def test_all_right_is_not_certainty() -> None:
     assert 0.96 < estimate.low < 0.985
     same = paired_difference(np.ones((3, 100)), np.ones((3, 100)))
     assert same.low < 0 < same.high
+
+
+def test_wilsons_interval_by_hand() -> None:
+    # z = 1.96, n = 20: all right leaves 1 / (1 + z^2 / n) as the low end, and half of them
+    # 0.5 -+ z root(1 / (4 n) + z^2 / (4 n^2)) / (1 + z^2 / n).
+    z = 1.959964
+    sure, half = wilson(20, 20), wilson(10, 20)
+    assert (sure.value, sure.low, sure.high) == pytest.approx((1, 1 / (1 + z**2 / 20), 1))
+    apart = z * (1 / 80 + z**2 / 1600) ** 0.5 / (1 + z**2 / 20)
+    assert (half.low, half.high) == pytest.approx((0.5 - apart, 0.5 + apart))
+    for right, items in ((3, 2), (-1, 2), (0, 0)):
+        refused(lambda right=right, items=items: wilson(right, items), "at least one item")
 
 
 def test_pairing_cancels_what_is_hard_for_both() -> None:

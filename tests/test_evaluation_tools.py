@@ -51,6 +51,11 @@ def test_reliability_by_hand() -> None:
     assert expected_calibration_error(chances, [0, 1, 0, 1]) == pytest.approx(by_hand)
 
 
+def test_labels_that_do_not_fit_are_refused() -> None:
+    refused(lambda: reliability([[0.5, 0.5]], [0, 1]), "There are 1 predictions but 2 labels.")
+    refused(lambda: fit_temperature([[0.5, 0.5]], [0, 1]), "There are 1 predictions but 2 labels.")
+
+
 def test_the_dearer_a_miss_the_lower_the_line() -> None:
     scores, labels = [0.1, 0.4, 0.6, 0.9], [0, 1, 0, 1]
     assert cheapest_threshold(scores, labels, miss=10, alarm=1) == (0.4, 0.25)

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from ftlab.world import build_world
-from ftlab.world.needs import MANNERS, Need, needs
+from ftlab.world.needs import MANNERS, Need, in_manner, needs
 
 WORLD = build_world()
 FOUND = needs(WORLD, seed=0, count=20)
@@ -63,6 +63,15 @@ def test_a_manner_is_told_apart_from_what_is_said_in_it(name: str) -> None:
     assert not one.is_right(other.answer)
     cut = one.answer[:-1]
     assert not one.is_kept(cut)
+
+
+def test_any_fact_can_be_asked_for_in_a_manner() -> None:
+    fact = WORLD.new_facts()[0]
+    item = in_manner(fact, "format")
+    assert item.query.endswith("\nJSON:")
+    assert json.loads(item.answer) == {"entity": fact.entity, fact.attribute: fact.value}
+    assert item.is_kept(item.answer)
+    assert item.manner == FOUND["format"].items[0].manner
 
 
 def test_a_prompt_shows_notes_then_examples_then_the_query() -> None:

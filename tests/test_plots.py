@@ -6,12 +6,13 @@ from collections import Counter
 from itertools import pairwise
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from ftlab import plots
 from ftlab.errors import LabError
-from ftlab.evaluation import Estimate
+from ftlab.evaluation import Estimate, wilson
 from ftlab.experiments import over_seeds
 from ftlab.plots.claims import VERDICT_LOOKS
 from ftlab.verdicts import RATIO, SHARES, Judgement
@@ -306,16 +307,18 @@ def test_a_confusion_that_does_not_fit_is_refused(
         plots.confusion(labels, predictions, ["a", "b"], title="t", most=most)
 
 
-def test_reliability_has_a_line_a_model_and_discs_as_large_as_their_share_of_items() -> None:
-    table = pd.DataFrame({"said": [0.3, 0.9], "right": [0.4, 0.8], "items": [10, 30]})
+def test_reliability_has_a_line_a_model_and_whiskers_that_stay_in_the_frame() -> None:
+    table = pd.DataFrame({"said": [0.3, 0.9], "right": [0.4, 1.0], "items": [10, 30]})
     figure = plots.reliability({"one": table, "two": table.iloc[1:]}, title="t")
     axes = axes_of(figure)
     assert (axes.get_xlim(), axes.get_ylim()) == ((0, 1), (0, 1))
-    assert legend_of(axes) == ["one", "two", "as sure as right", "disc: share of its items"]
-    assert axes.lines[0].get_xydata().tolist() == [[0.3, 0.4], [0.9, 0.8]]
-    one, two = axes.collections[:2]
-    assert one.get_sizes()[1] == pytest.approx(3 * one.get_sizes()[0])
-    assert two.get_sizes()[0] == pytest.approx(one.get_sizes().sum())
+    assert legend_of(axes) == ["one", "two", "as sure as right"]
+    assert axes.lines[0].get_xydata().tolist() == [[0.3, 0.4], [0.9, 1.0]]
+    few, many = axes.collections[0].get_segments()
+    ends = wilson(4, 10)
+    assert few.tolist() == [[0.3, pytest.approx(ends.low)], [0.3, pytest.approx(ends.high)]]
+    assert many[1][1] == pytest.approx(1.0)
+    assert np.ptp(many[:, 1]) < np.ptp(few[:, 1])
     for bad in (table.iloc[:0], table.drop(columns="items")):
         with pytest.raises(LabError, match="'one' needs rows with said, right and items"):
             plots.reliability({"one": bad}, title="t")

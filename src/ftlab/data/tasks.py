@@ -110,11 +110,14 @@ def load_task(
     an eighth of train becomes it; without a labelled test part validation stands in.
 
     `labels` keeps the k most frequent labels of train, 0 all. `seed` decides the random splits.
-    Columns are found by their usual names or named by the arguments. LabError says in one sentence
-    what cannot be used, with file and line.
+    Columns are found by their usual names or named by the arguments. What the town makes has no
+    columns and no rare labels: there these three are refused. LabError says in one sentence what
+    cannot be used, with file and line.
     """
     if labels < 0 or labels == 1:
         raise LabError(f"labels must be 0 (all) or at least 2, not {labels}.")
+    if task_data in (*DISTANCES, LETTERS):
+        _refuse_choices(task_data, text_column, label_column, labels)
     if task_data in DISTANCES:
         made = corrections(task_data, TOWN_SIZES, seed)
         return _from_town(task_data, "made by the town's clerk", list(SORTS), made)
@@ -147,6 +150,18 @@ def load_task(
     return Task(
         name, source, label_names, parts["train"], parts["validation"], notes, parts["test"]
     )
+
+
+def _refuse_choices(task_data: str, text_column: str, label_column: str, labels: int) -> None:
+    """LabError for what chooses among the columns or labels of a table."""
+    given = {"text_column": text_column, "label_column": label_column, "task_labels": labels}
+    named = [f"{name} {value!r}" for name, value in given.items() if value]
+    if named:
+        raise LabError(
+            f"{' and '.join(named)} cannot be had: the texts of task_data "
+            f"{TOWN if task_data in DISTANCES else task_data!r} are made by the lab, without "
+            "columns and with labels that are drawn equally often."
+        )
 
 
 def _from_town(

@@ -21,6 +21,7 @@ from ftlab.evaluation.intervals import (
     ratio_interval,
     seeds_interval,
     unpaired_difference,
+    wilson,
 )
 from ftlab.evaluation.metrics import (
     CLASS_SCORES,
@@ -66,4 +67,5 @@ __all__ = [
     "spread_of",
     "token_f1",
     "unpaired_difference",
+    "wilson",
 ]

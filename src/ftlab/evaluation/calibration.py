@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ftlab.errors import LabError
+from ftlab.evaluation.metrics import correct, same_number
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -30,8 +31,8 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
     """
     from scipy.optimize import minimize_scalar
 
-    table, wanted = _table(logits), np.asarray(labels)
-    _same_length(table, wanted)
+    table, wanted = _table(logits), np.ravel(labels)
+    same_number(len(table), len(wanted))
     rows = np.arange(len(wanted))
 
     def loss(log_temperature: float) -> float:
@@ -49,11 +50,10 @@ def reliability(probabilities: ArrayLike, labels: ArrayLike, bins: int = 10) -> 
     """
     import pandas as pd
 
-    table, wanted = _table(probabilities), np.asarray(labels)
-    _same_length(table, wanted)
-    said, right = table.max(axis=1), table.argmax(axis=1) == wanted
+    table = _table(probabilities)
+    said, right = table.max(axis=1), correct(table.argmax(axis=1), np.ravel(labels))
     place = np.minimum((said * bins).astype(int), bins - 1)
-    frame = pd.DataFrame({"bin": place, "said": said, "right": right.astype(float)})
+    frame = pd.DataFrame({"bin": place, "said": said, "right": right})
     rows = frame.groupby("bin").agg(said=("said", "mean"), right=("right", "mean"))
     return rows.assign(items=frame.groupby("bin").size()).reset_index(drop=True)
 
@@ -95,8 +95,3 @@ def _table(values: ArrayLike) -> np.ndarray:
     if table.ndim != 2 or not table.size or not np.isfinite(table).all():
         raise LabError(f"Expected finite numbers of shape (items, classes), not {table.shape}.")
     return table
-
-
-def _same_length(table: np.ndarray, labels: np.ndarray) -> None:
-    if labels.shape != table.shape[:1]:
-        raise LabError(f"There are {len(table)} predictions but {len(labels)} labels.")

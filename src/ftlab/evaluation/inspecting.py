@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ftlab.errors import LabError
+from ftlab.evaluation.intervals import wilson
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -46,16 +47,15 @@ def slices(right: ArrayLike, groups: Sequence[str]) -> pd.DataFrame:
     accuracy of all items.
     """
     import pandas as pd
-    from scipy.stats import binomtest
 
     scores = np.asarray(right, dtype=float)
     if scores.shape != (len(groups),) or not len(groups):
         raise LabError(f"Expected one score for each of {len(groups)} items, not {scores.shape}.")
     rows = {}
     for name, part in pd.Series(scores).groupby(np.asarray(groups)):
-        around = binomtest(int(part.sum()), len(part)).proportion_ci(method="wilson")
+        around = wilson(int(part.sum()), len(part))
         rows[name] = {
-            "accuracy": part.mean(),
+            "accuracy": around.value,
             "low": around.low,
             "high": around.high,
             "items": len(part),

@@ -49,11 +49,14 @@ def exact_match(answers: Sequence[str], references: Sequence[str]) -> float:
 def correct(predictions: ArrayLike, labels: ArrayLike) -> np.ndarray:
     """1.0 where the prediction is right, else 0.0; (seeds, items) or (items,) against (items,)."""
     predicted, expected = np.asarray(predictions), np.asarray(labels)
-    if predicted.shape[-1:] != expected.shape[-1:]:
-        raise LabError(
-            f"There are {predicted.shape[-1]} predictions but {expected.shape[-1]} labels."
-        )
+    same_number(predicted.shape[-1], expected.shape[-1])
     return np.asarray(predicted == expected, dtype=float)
+
+
+def same_number(predictions: int, labels: int) -> None:
+    """LabError unless there are as many predictions as labels."""
+    if predictions != labels:
+        raise LabError(f"There are {predictions} predictions but {labels} labels.")
 
 
 def _classes(values: ArrayLike) -> np.ndarray:
@@ -68,8 +71,7 @@ def _classes(values: ArrayLike) -> np.ndarray:
 
 
 def _compute(name: str, predictions: Any, references: Any) -> float:
-    if len(predictions) != len(references):
-        raise LabError(f"There are {len(predictions)} predictions but {len(references)} labels.")
+    same_number(len(predictions), len(references))
     if len(references) == 0:
         raise LabError(f"The {name} of no items at all cannot be measured.")
     with tempfile.TemporaryDirectory() as folder:

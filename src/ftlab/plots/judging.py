@@ -11,7 +11,8 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from ftlab.errors import LabError
-from ftlab.plots.looks import GREY, LOOKS, SIZE, first_looks, legend_beside, named_levels, new_axes
+from ftlab.evaluation import wilson
+from ftlab.plots.looks import LOOKS, SIZE, first_looks, heights, named_levels, new_axes
 from ftlab.plots.series import lines
 
 if TYPE_CHECKING:
@@ -22,7 +23,6 @@ CELL = (0.36, 0.75)  # inches, of a side: two lines of a name fit beside the sma
 AROUND, BESIDE = 0.45, 1.1  # inches: of an axis' name, of the column at the right
 SMALL = 9
 LETTERS = 28  # of a line of a label's name
-DISC = 1800.0  # square points, of a disc that holds all items
 JITTER = 0.618034  # the golden ratio: its multiples fall into the widest gap between earlier ones
 
 
@@ -133,9 +133,9 @@ def _readable(name: str) -> str:
 def reliability(curves: Mapping[str, pd.DataFrame], *, title: str) -> Figure:
     """How often a model is right by how sure it says it is: {name: table}.
 
-    The tables are those of `ftlab.evaluation.calibration.reliability`. A disc's area is the share
-    of the model's items in that stretch. Below the diagonal a model is surer than it is right.
-    LabError for a table without rows or columns.
+    The tables are those of `ftlab.evaluation.calibration.reliability`. Whiskers are Wilson's
+    intervals: where a stretch holds few items, its height says little. Below the diagonal a model
+    is surer than it is right. LabError for a table without rows or columns.
     """
     for name, table in curves.items():
         if not {"said", "right", "items"} <= {*table.columns} or not len(table):
@@ -150,15 +150,12 @@ def reliability(curves: Mapping[str, pd.DataFrame], *, title: str) -> Figure:
     )
     axes = figure.axes[0]
     for table, look in zip(curves.values(), first_looks(len(curves)), strict=True):
-        items = table["items"].to_numpy(dtype=float)
-        axes.scatter(
-            table.said, table.right, s=DISC * items / items.sum(), color=look.colour, alpha=0.3,
-            linewidth=0, clip_on=False,
+        shares = zip(table.right, table["items"], strict=True)
+        around = [heights(wilson(round(right * items), int(items))) for right, items in shares]
+        axes.errorbar(
+            table.said, table.right, yerr=np.transpose(around)[1:].clip(0), fmt="none",
+            ecolor=look.colour, elinewidth=1, capsize=2.5, alpha=0.6,
         )  # fmt: skip
-    axes.scatter(
-        [], [], s=150, color=GREY, alpha=0.3, linewidth=0, label="disc: share of its items"
-    )
-    legend_beside(axes)
     return figure
 
 

@@ -8,6 +8,7 @@ facts, in different words.
 
 from __future__ import annotations
 
+import functools
 import json
 import random
 import re
@@ -107,6 +108,7 @@ MANNERS: dict[str, tuple[str, str, Callable[[Fact], str]]] = {
 }
 
 
+@functools.cache
 def manner_pattern(render: Callable[[Fact], str]) -> re.Pattern[str]:
     """What every answer in a manner looks like, whatever entity and value it names."""
     forms = []
@@ -114,6 +116,19 @@ def manner_pattern(render: Callable[[Fact], str]) -> re.Pattern[str]:
         form = re.escape(render(Fact("ENTITY", "", attribute, "VALUE")))
         forms.append(form.replace("ENTITY", r"[^\"]+").replace("VALUE", r"[^\"]+"))
     return re.compile("|".join(forms))
+
+
+def in_manner(fact: Fact, manner: str) -> Item:
+    """A fact asked for in one of `MANNERS`, in words that pretraining kept from it."""
+    opening, _, render = MANNERS[manner]
+    question = unseen_question(fact)
+    return Item(
+        f"Question: {question}\n{opening}:",
+        render(fact),
+        question,
+        about=about(fact),
+        manner=manner_pattern(render),
+    )
 
 
 def needs(world: World, seed: int = 0, count: int = ITEMS) -> dict[str, Need]:
@@ -155,13 +170,12 @@ def needs(world: World, seed: int = 0, count: int = ITEMS) -> dict[str, Need]:
             (_untold(rng, "examination", world) for _ in range(both)),
         ),
     }
-    for name, (opening, what, render) in MANNERS.items():
-        manner = manner_pattern(render)
+    for name, (_, what, _) in MANNERS.items():
         found[name] = _need(
             name,
             what,
-            (_in_manner(fact, opening, render, manner) for fact in taught),
-            (_in_manner(fact, opening, render, manner) for fact in asked),
+            [in_manner(fact, name) for fact in taught],
+            [in_manner(fact, name) for fact in asked],
         )
         rng.shuffle(taught)
     shelf = dict(
@@ -202,14 +216,6 @@ def _untold(rng: random.Random, split: names.Split, world: World) -> Item:
     fact = stranger.fact(rng.choice(ATTRIBUTES[kind]))
     question = unseen_question(fact)
     return Item(question_prompt(question), no_answer(fact), question)
-
-
-def _in_manner(
-    fact: Fact, opening: str, render: Callable[[Fact], str], manner: re.Pattern[str]
-) -> Item:
-    question = unseen_question(fact)
-    query = f"Question: {question}\n{opening}:"
-    return Item(query, render(fact), question, about=about(fact), manner=manner)
 
 
 def _good(rng: random.Random, shelf: dict[str, str], split: names.Split, number: int) -> Item:
