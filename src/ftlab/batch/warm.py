@@ -26,7 +26,7 @@ import sys
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from jupyter_client.provisioning import LocalProvisioner
 from traitlets import List, Unicode
@@ -195,8 +195,9 @@ class WarmProvisioner(LocalProvisioner):
     async def launch_kernel(self, cmd: list[str], **options: Any) -> Any:
         """Fork a kernel; `cmd` is what would start one: `python -m ipykernel_launcher ...`."""
         cwd = options.get("cwd")
-        self.process = self._fork(cmd[cmd.index("-m") + 2 :], cwd and str(cwd), options["env"])
-        self.pid = self.pgid = self.process.pid  # a fork leads a process group of its own
+        fork = self._fork(cmd[cmd.index("-m") + 2 :], cwd and str(cwd), options["env"])
+        self.process = cast("subprocess.Popen", fork)  # what is asked of one, a fork can do
+        self.pid = self.pgid = fork.pid  # a fork leads a process group of its own
         self.cwd = cwd or os.getcwd()
         return self.connection_info
 
