@@ -81,7 +81,7 @@ CONTRACT = {
         Parameter(
             "first_task",
             str,
-            'the task that is looked at closely; "": the first of those above',
+            'of several tasks the one to look at closely, such as "far"; "": the first',
             may_be_empty=True,
         ),
         Parameter(
