@@ -13,7 +13,7 @@ import pytest
 import yaml
 from conftest import refused
 
-from ftlab.batch import run_notebook
+from ftlab.batch.running import run_notebook
 from ftlab.contract import NOTEBOOKS, parameters_source
 from ftlab.notebooks import clean, notebook_paths, problems, read_notebook
 from ftlab.params import check_parameters

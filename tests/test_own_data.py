@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from conftest import LATE, ORDERS
 
-from ftlab.batch import run_notebook
+from ftlab.batch.running import run_notebook
 from ftlab.paths import project_root
 from ftlab.rag.stores import open_store
 from ftlab.records import read_record

@@ -34,9 +34,11 @@ sys.path.append("left")
 warnings.filterwarnings("error", "left behind")
 signal.signal(signal.SIGUSR1, signal.SIG_IGN)"""
 LOOKING = """\
-import json, os, random, signal, sys, warnings
+import json, os, random, signal, sys, tempfile, warnings
+import early
 import numpy
 seen = {
+    "temporary": tempfile.gettempdir(),
     "x": "x" in globals(),
     "variable": os.environ.get("LEFT"),
     "folder": os.getcwd(),
@@ -63,8 +65,11 @@ def written(folder: Path, *code: str) -> Path:
 
 
 def seen_by(folder: Path, name: str, environment: dict[str, str]) -> dict[str, Any]:
+    """What `LOOKING` sees, after a module that asks for the folder of temporary files early."""
     path = written(folder, LOOKING)
-    environment = {"SEEN": str(folder / name), **environment}
+    (folder / "early.py").write_text("import tempfile\ntempfile.gettempdir()\n")
+    found = os.pathsep.join([str(folder), os.environ.get("PYTHONPATH", "")])
+    environment = {"SEEN": str(folder / name), "PYTHONPATH": found, **environment}
     kernels = Kernels(environment, str(folder), path)
     assert execute(path, folder / "out.ipynb", None, kernels) == ""
     return json.loads((folder / name).read_text())
@@ -74,8 +79,12 @@ def test_a_run_sees_nothing_of_another(tmp_path: Path) -> None:
     path = written(tmp_path, LEAVING)
     kernels = Kernels({"SEEN": ""}, str(tmp_path), path)
     assert execute(path, tmp_path / "out.ipynb", None, kernels) == ""
-    first = seen_by(tmp_path, "first.json", {"GIVEN": "one"})
-    second = seen_by(tmp_path, "second.json", {"GIVEN": "two"})
+    places = [tmp_path / "place one", tmp_path / "place two"]
+    for place in places:
+        place.mkdir()
+    first = seen_by(tmp_path, "first.json", {"GIVEN": "one", "TMPDIR": str(places[0])})
+    second = seen_by(tmp_path, "second.json", {"GIVEN": "two", "TMPDIR": str(places[1])})
+    assert [first["temporary"], second["temporary"]] == [str(place) for place in places]
     for seen in (first, second):
         assert not seen["x"]
         assert seen["variable"] is None

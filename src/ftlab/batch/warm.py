@@ -23,6 +23,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -255,6 +256,7 @@ def _become_kernel(wish: dict[str, Any]) -> None:
     os.environ["JPY_PARENT_PID"] = str(os.getppid())  # the kernel ends with it
     if wish["cwd"]:
         os.chdir(wish["cwd"])
+    tempfile.tempdir = None  # some libraries ask for it when imported: it is the environment's
     sys.argv = ["ipykernel_launcher", *wish["arguments"]]
     # A fresh process has generators nobody has seeded; forks would all have the same.
     random.seed()
