@@ -178,11 +178,11 @@ def test_a_whole_number_is_a_number(notebook: Path, tmp_path: Path) -> None:
 
 
 def test_the_contract_knows_the_names_of_the_labs_own_data() -> None:
-    from ftlab.data.tasks import LETTERS, SHIPPED_TASKS, TOWN
+    from ftlab.data.tasks import DISTANCES, LETTERS, SHIPPED_TASKS, TOWN
     from ftlab.models.loading import BASE_MODEL
 
     for name, own in {
-        "task_data": {*SHIPPED_TASKS, TOWN, LETTERS},
+        "task_data": {*SHIPPED_TASKS, TOWN, *DISTANCES, LETTERS},
         "base_model": {BASE_MODEL},
         "encoder": {BASE_MODEL},
     }.items():

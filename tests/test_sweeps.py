@@ -309,7 +309,7 @@ def test_the_machine_is_shared_out_without_more_threads_than_cores() -> None:
 def cluster() -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
     """A real Dask scheduler on this machine and two workers, each a process with one thread."""
     command = [sys.executable, "-m", "distributed.cli.dask_scheduler", "--host", "127.0.0.1"]
-    command += ["--port", "0", "--no-dashboard", "--no-show"]
+    command += ["--port", "0", "--dashboard-address", "127.0.0.1:0"]
     scheduler = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
     assert scheduler.stderr
     address = ""
@@ -317,8 +317,9 @@ def cluster() -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
         if "Scheduler at:" in line:
             address = line.split()[-1]
             break
+    assert address, "the scheduler did not start"
     worker = [sys.executable, "-m", "distributed.cli.dask_worker", address, "--nthreads", "1"]
-    worker += ["--no-nanny", "--no-dashboard", "--host", "127.0.0.1"]
+    worker += ["--no-nanny", "--dashboard-address", "127.0.0.1:0", "--host", "127.0.0.1"]
     workers = [subprocess.Popen(worker, stderr=subprocess.DEVNULL) for _ in range(2)]
     yield address, workers
     for process in (*workers, scheduler):
@@ -348,10 +349,19 @@ def test_a_cluster_that_loses_a_worker_does_the_whole_sweep(
     pd.testing.assert_frame_equal(on_cluster, results(root), check_exact=True)
 
 
-@pytest.mark.parametrize("options", [["--backend", "dask"], ["--scheduler", "tcp://127.0.0.1:1"]])
-def test_a_cluster_needs_both_its_kind_and_its_address(
-    root: Path, capfd: pytest.CaptureFixture[str], options: list[str]
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--backend", "dask"], "A cluster needs both"),
+        (["--scheduler", "tcp://127.0.0.1:1"], "A cluster needs both"),
+        (["--backend", "dask", "--scheduler", "here"], "looks like tcp://HOST:PORT, not like"),
+        (["--backend", "dask", "--scheduler", "tcp://127.0.0.1:1"], "No worker is reached"),
+    ],
+)
+def test_a_cluster_that_is_not_there_is_refused(
+    root: Path, capfd: pytest.CaptureFixture[str], options: list[str], message: str
 ) -> None:
     light(root)
     assert main([*wanted(root, 2), *options]) == 2
-    assert "A cluster needs both" in capfd.readouterr().err
+    assert message in capfd.readouterr().err
+    assert not (root / "out").exists()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import re
 import sys
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -156,13 +157,21 @@ def _sweep(arguments: argparse.Namespace) -> int:
 
 
 def _check_cluster(arguments: argparse.Namespace) -> None:
-    if (arguments.backend == "dask") != bool(arguments.scheduler):
+    address = arguments.scheduler or ""
+    if (arguments.backend == "dask") != bool(address):
         raise LabError("A cluster needs both: --backend dask --scheduler tcp://HOST:PORT.")
-    if arguments.backend == "dask":
+    if address and not re.fullmatch(r"(tcp|tls|wss?)://.+:\d+", address):
+        raise LabError(f"A scheduler's address looks like tcp://HOST:PORT, not like {address!r}.")
+    if arguments.backend == "dask" and not arguments.dry_run:
         try:
-            import distributed  # noqa: F401
+            from distributed import Client
         except ImportError:
             raise LabError("Dask is not installed: pip install distributed.") from None
+        try:
+            with Client(address, timeout=10, set_as_default=False) as client:
+                client.wait_for_workers(1, timeout=10)
+        except (OSError, ValueError) as error:
+            raise LabError(f"No worker is reached through {address}: {error}") from None
 
 
 def _foreseen(plan: Plan, place: SweepFolder, jobs: int) -> Iterator[str]:

@@ -9,6 +9,7 @@ import tempfile
 import time
 import warnings
 from collections.abc import Iterator, Sequence
+from concurrent.futures import CancelledError
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -207,7 +208,15 @@ def _in_parallel(
         warnings.filterwarnings("ignore", message=".*generator produced by joblib")
         parallel = Parallel(return_as="generator_unordered", batch_size=1)
         work = (delayed(do_run)(place.path, run, began, limit, threads) for run in runs)
-        yield from parallel(work)
+        try:
+            yield from parallel(work)
+        except (OSError, CancelledError) as error:  # `do_run` raises nothing: the cluster did
+            if not scheduler:
+                raise
+            raise LabError(
+                f"The cluster at {scheduler} was lost ({type(error).__name__}). What is done is "
+                "kept; the same command again does the rest."
+            ) from None
 
 
 def _disk_is_full(reason: str) -> bool:
