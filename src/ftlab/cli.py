@@ -36,7 +36,11 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser("ftlab", description=__doc__)
+    parser = argparse.ArgumentParser(
+        "ftlab",
+        description="Run the lab's notebooks without opening them.",
+        epilog="`ftlab COMMAND --help` says more. The README has examples.",
+    )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
     run = commands.add_parser("run", help="run notebooks, all or some")

@@ -205,7 +205,9 @@ def _in_parallel(
     if scheduler:
         where = {"backend": "dask", "scheduler_host": scheduler, "n_jobs": -1}
     with parallel_config(**where), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message=".*generator produced by joblib")
+        # A sweep that stops early, on a full disk, has said so: joblib need not as well.
+        early = ".*(generator produced by joblib|adjusting the input task)"
+        warnings.filterwarnings("ignore", message=early)
         parallel = Parallel(return_as="generator_unordered", batch_size=1)
         work = (delayed(do_run)(place.path, run, began, limit, threads) for run in runs)
         try:
