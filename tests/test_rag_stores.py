@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -410,6 +411,21 @@ def test_killed_at_any_moment_every_document_is_whole(path: Path) -> None:
             assert versions[-1] >= last - 1
         store.close()
     assert len(set(versions)) >= KILLS // 2  # the writers did get to write
+
+
+@pytest.mark.parametrize("kept", [0, 40, 150])
+def test_an_index_file_that_a_kill_left_torn_is_made_anew(tmp_path: Path, kept: int) -> None:
+    with closing(open_store(tmp_path / "a.db", WIDTH)) as store:
+        store.upsert(page("a", 2), vectors(2))
+        before = everything(store)
+    files = list((tmp_path / "a.db").rglob("*.idx"))
+    assert files
+    for path in files:
+        assert path.stat().st_size > kept
+        path.write_bytes(path.read_bytes()[:kept])
+    with closing(open_store(tmp_path / "a.db")) as store:
+        for now, then in zip(everything(store), before, strict=True):
+            assert [found for found, _ in now] == [found for found, _ in then]
 
 
 def test_where_the_database_does_not_exist_a_file_takes_its_place(

@@ -13,6 +13,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from ftlab.errors import LabError
 
 
@@ -62,11 +64,23 @@ def start(path: str, folder: Path, dimension: int | None) -> tuple[str, Any, Any
             f"{path} cannot be opened as an index ({type(error).__name__}: {reason})."
         ) from None
 
+    _drop_torn_indexes(folder)  # not before: now the lock is ours
+
     def stop() -> None:
         server.stop(grace=1).wait()
         database.close()
 
     return f"http://127.0.0.1:{port}", stop, database
+
+
+def _drop_torn_indexes(folder: Path) -> None:
+    """Remove the index files that a killed process left half written. They only repeat vectors that
+    are filed elsewhere, and Milvus Lite makes those that are missing anew, but stops at these."""
+    for path in folder.rglob("*.idx"):
+        try:
+            np.load(path, mmap_mode="r")
+        except (ValueError, EOFError):
+            path.unlink(missing_ok=True)
 
 
 @contextmanager
