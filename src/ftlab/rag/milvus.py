@@ -8,9 +8,9 @@ passages. Therefore a document is always written by one request: the passages th
 it too, overwritten by rows marked as dead. No search returns these, and they are deleted
 afterwards, at the latest when the index is opened again. And a kill between the last two steps of
 a flush (the rows are filed, their log is not yet deleted) makes Milvus Lite count and find these
-rows twice from then on; such rows are written anew on opening, which replaces both. The files of its
-indexes are not written in one go either; one that is torn is made anew on opening. A test kills it
-at random moments.
+rows twice from then on; such rows are written anew on opening, which replaces both. Nor are its
+index files written in one go; one that is torn is made anew on opening. A test kills it at random
+moments.
 
 Who searches: a server does it itself, as its collection may be larger than our memory. Milvus Lite
 goes through all primary keys in Python for every request, whatever the index type: 25 ms a question
