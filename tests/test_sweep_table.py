@@ -18,6 +18,7 @@ from ftlab.batch.figures import sweep_plots, write_plots
 from ftlab.batch.plan import Run
 from ftlab.batch.tables import Records, column_of, tidy, verdicts, write_tables
 from ftlab.errors import LabError
+from ftlab.evaluation import seeds_interval
 
 Metrics = Callable[[dict[str, Any]], list[dict[str, Any]]]
 CLAIM = {
@@ -193,7 +194,7 @@ def test_every_parameter_but_the_seed_has_its_figure(table: pd.DataFrame) -> Non
     assert low < min(axes.lines[0].get_ydata())
     assert words_below(rank) == (
         "Every value is the mean of 3 runs, which differ in seed, with its 95% interval (Student's "
-        "t over these runs)."
+        "t over seeds)."
     )
 
 
@@ -212,10 +213,33 @@ def test_methods_are_lines_and_the_rest_of_a_run_is_averaged(tmp_path: Path) -> 
     assert lines_of(numbers) == ["head", "LoRA"]
     assert numbers.axes[0].get_xscale() == "linear"
     assert list(numbers.axes[0].lines[1].get_ydata()) == [10.5, 10.5]
-    assert "2 runs, which differ in task_data" in words_below(numbers)
+    assert "2 runs, which differ in task_data. It has no interval" in words_below(numbers)
     assert "In each run it is the mean over its seed rows." in words_below(numbers)
     ticks = [tick.get_text() for tick in names.axes[0].get_xticklabels()]
     assert ticks == ["tickets.csv", "reviews.csv"]
+
+
+def test_runs_that_only_repeat_a_seed_make_no_interval_narrower(tmp_path: Path) -> None:
+    """Full fine-tuning knows no rank: nine runs of it with three seeds are three."""
+
+    def metrics(parameters: dict[str, Any]) -> list[dict[str, Any]]:
+        height = {0: 0.1, 1: 0.4, 2: 0.7}[parameters["seed"]]
+        return [
+            {"name": "accuracy", "value": height, "split": "test", "method": "full"},
+            {"name": "accuracy", "value": parameters["rate"], "split": "test", "method": "LoRA"},
+        ]
+
+    space = {"rank": [1, 2], "rate": [0.1, 0.2, 0.6], "seed": [0, 1, 2]}
+    table = tidy(records_of(tmp_path, space, metrics, []), list(space))
+    figure = sweep_plots(table, list(space))["accuracy_by_rank"]
+    full, lora = figure.axes[0].collections
+    expected = seeds_interval([0.1, 0.4, 0.7])
+    edges = full.get_paths()[0].vertices[:, 1]
+    assert (min(edges), max(edges)) == pytest.approx((expected.low, expected.high))
+    # What differs by rate alone is the same for every seed.
+    assert set(lora.get_paths()[0].vertices[:, 1].round(9)) == {0.3}
+    assert "9 runs, which differ in rate and seed" in words_below(figure)
+    assert "runs with the same seed count as one" in words_below(figure)
 
 
 def test_single_runs_are_said_to_be_single(tmp_path: Path) -> None:

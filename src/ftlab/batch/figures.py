@@ -34,10 +34,12 @@ def sweep_plots(
     """A figure for every parameter that takes several values, named "<metric>_by_<parameter>".
 
     `frame` is a table as `tidy` makes it. Up is the mean of `metric` over the runs that share the
-    parameter's value, with its 95% interval (Student's t over runs); a caption below tells in what
-    those runs differ. Lines are the metric's methods or tasks, else the first other parameter, if
-    there are no more than six of them. Of a metric that has a test split, that alone is drawn.
-    Seeds get no figure of their own unless nothing else varies.
+    parameter's value; a caption below tells in what those runs differ. Its 95% interval is
+    Student's t over seeds. Runs with the same seed count as one there: they are no independent
+    repetitions (of a method that the parameters do not touch they are even the same). A sweep of
+    one seed gets no interval. Lines are the metric's methods or tasks, else the first other
+    parameter, if there are no more than six of them. Of a metric that has a test split, that alone
+    is drawn. Seeds get no figure of their own unless nothing else varies.
 
     Without `metric` it is accuracy on the test split, or the metric that most runs have. LabError
     for one that no run has.
@@ -65,6 +67,7 @@ def write_plots(folder: Path, figures: Mapping[str, Figure]) -> list[Path]:
     for name, figure in figures.items():
         path = folder / f"{name}.png"
         about = {"Description": " ".join(figure.get_supxlabel().split())}
+        figure.draw_without_rendering()  # else the layout may go by ticks that it changes itself
         try:
             with written_whole(path) as beside:
                 figure.savefig(beside, format="png", dpi=DOTS_PER_INCH, metadata=about)
@@ -109,9 +112,11 @@ def _figure(
             for value, text in _values(rows[line]).items()
         }
     # A run counts once in a line, whatever the number of its rows there.
-    runs = {text: of.groupby([name, "run_id"])["value"].mean() for text, of in by_line.items()}
+    repeated = REPETITION in varied and name != REPETITION
+    keys = [name, *[REPETITION] * repeated, "run_id"]
+    runs = {text: of.groupby(keys)["value"].mean() for text, of in by_line.items()}
     points = {
-        text: {place: _estimate(means) for place, means in of.groupby(level=name)}
+        text: {place: _estimate(means, repeated) for place, means in of.groupby(level=name)}
         for text, of in runs.items()
     }
     about: dict[str, Any] = {"y": metric, "title": f"{metric}{where} by {name}"}
@@ -136,7 +141,7 @@ def _figure(
                 number.remove()
     counts = [size for of in runs.values() for size in of.groupby(level=name).size()]
     differ = [other for other in varied if other not in (name, line)]
-    caption = _over_runs(min(counts), max(counts), differ) + _within(rows, swept, line)
+    caption = _over_runs(min(counts), max(counts), differ, repeated) + _within(rows, swept, line)
     figure.supxlabel(textwrap.fill(caption, CAPTION_LETTERS), fontsize=8, x=0.01, ha="left")
     return figure
 
@@ -170,15 +175,18 @@ def _values(column: pd.Series) -> dict[Any, str]:
     return {**named, None: "none"} if column.isna().any() else named
 
 
-def _over_runs(least: int, most: int, differ: Sequence[str]) -> str:
+def _over_runs(least: int, most: int, differ: Sequence[str], repeated: bool) -> str:
     if most == 1:
         return "Every value is of one run."
     count = f"{most}" if least == most else f"{least} to {most}"
-    return (
+    mean = (
         f"Every value is the mean of {count} runs, which differ in "
-        f"{' and '.join(differ) or 'no swept parameter'}, with its 95% interval (Student's t over "
-        "these runs)."
+        f"{' and '.join(differ) or 'no swept parameter'}"
     )
+    if not repeated:
+        return f"{mean}. It has no interval: the seed was not varied."
+    among = "" if [*differ] == [REPETITION] else "; runs with the same seed count as one"
+    return f"{mean}, with its 95% interval (Student's t over seeds{among})."
 
 
 def _within(rows: pd.DataFrame, swept: Sequence[str], line: str) -> str:
@@ -203,8 +211,10 @@ def _ordered(column: pd.Series) -> bool:
     return pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column)
 
 
-def _estimate(values: pd.Series) -> Estimate:
-    if len(values) > 1:
-        return seeds_interval(values)
-    only = float(values.iloc[0])
-    return Estimate(only, only, only, 1)
+def _estimate(means: pd.Series, repeated: bool) -> Estimate:
+    """Of one number a run, with an interval over seeds where there are `repeated` ones."""
+    per_seed = means.groupby(level=REPETITION).mean() if repeated else means
+    if repeated and len(per_seed) > 1:
+        return seeds_interval(per_seed)
+    mean = float(per_seed.mean())
+    return Estimate(mean, mean, mean, 1)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import logging
 import os
 import threading
@@ -63,7 +64,8 @@ def execute(
 ) -> str:
     """Run the notebook at `path` into `executed`; returns why it failed, in one sentence, or "".
 
-    `executed` is written after every cell, so that a failed run's is there as far as it went.
+    `executed` is there as far as it went if the run fails. It is written after every cell, so that
+    one can look on; a run of a sweep (`kernels.warm`) writes it at its end alone.
     `progress` names a bar of the cells, "" shows none. After `limit` seconds the kernel is killed.
     """
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # a debugger's note on start-up
@@ -81,6 +83,7 @@ def execute(
                 path.resolve(),
                 executed.resolve(),
                 dict(parameters) if parameters else None,
+                engine_name=_saving_once() if kernels.warm else None,
                 kernel_name="python3",
                 language="python",
                 progress_bar={"desc": progress, "unit": "cell"} if progress else False,
@@ -102,6 +105,25 @@ def execute(
     except LabError as error:
         return str(error)
     return ""
+
+
+@functools.cache
+def _saving_once() -> str:
+    """The name of an engine for papermill that writes the notebook once, however the run ends.
+    Before and after each cell, as papermill does, takes seconds with 70 cells and their figures."""
+    from papermill.engines import NBClientEngine, papermill_engines
+
+    class SavingOnce(NBClientEngine):
+        @classmethod
+        def execute_managed_notebook(cls, nb_man: Any, kernel_name: str, **options: Any) -> Any:
+            path, nb_man.output_path = nb_man.output_path, None
+            try:
+                return super().execute_managed_notebook(nb_man, kernel_name, **options)
+            finally:
+                nb_man.output_path = path  # papermill saves there when this has returned or raised
+
+    papermill_engines.register(SavingOnce.__name__, SavingOnce)
+    return SavingOnce.__name__
 
 
 @contextlib.contextmanager
