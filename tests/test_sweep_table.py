@@ -256,6 +256,28 @@ def test_a_metric_can_be_chosen_and_an_unknown_one_is_refused(table: pd.DataFram
         sweep_plots(table, SWEPT, "acuracy")
 
 
+def test_one_method_alone_leaves_the_lines_to_the_other_parameters(tmp_path: Path) -> None:
+    def metrics(parameters: dict[str, Any]) -> list[dict[str, Any]]:
+        return [
+            {"name": "m", "value": value, "method": name}
+            for name, value in (("head", 0.5), ("LoRA", parameters["rank"] * parameters["rate"]))
+        ]
+
+    space = {"rank": [1, 2, 4], "rate": [0.1, 0.2]}
+    table = tidy(records_of(tmp_path, space, metrics, []), list(space))
+    figures = sweep_plots(table, list(space), only={"method": "LoRA"})
+    assert list(figures) == ["m_LoRA_by_rank", "m_LoRA_by_rate"]
+    rank = figures["m_LoRA_by_rank"]
+    assert rank.axes[0].get_title(loc="left") == "m (method LoRA) by rank"
+    assert lines_of(rank) == ["rate 0.1", "rate 0.2"]
+    assert list(rank.axes[0].lines[1].get_ydata()) == pytest.approx([0.2, 0.4, 0.8])
+    assert list(sweep_plots(table, list(space), only={"rate": "0.2"})) == ["m_0.2_by_rank"]
+    with pytest.raises(LabError, match=r"method 'LORA': did you mean .*There are head, LoRA"):
+        sweep_plots(table, list(space), only={"method": "LORA"})
+    with pytest.raises(LabError, match=r"no column 'methods': did you mean 'method'"):
+        sweep_plots(table, list(space), only={"methods": "LoRA"})
+
+
 def test_without_accuracy_the_metric_of_most_runs_is_drawn(tmp_path: Path) -> None:
     def metrics(parameters: dict[str, Any]) -> list[dict[str, Any]]:
         rare = [{"name": "rare", "value": 1.0}] * (parameters["rank"] == 1)

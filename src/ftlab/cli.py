@@ -90,6 +90,14 @@ def _parser() -> argparse.ArgumentParser:
     table = commands.add_parser("table", help="write a sweep's table and figures, as far as it is")
     table.set_defaults(command=_table)
     table.add_argument("--metric", help="what the figures show; default: accuracy")
+    table.add_argument(
+        "--only",
+        nargs=2,
+        action="append",
+        default=[],
+        metavar=("COLUMN", "VALUE"),
+        help="draw these rows of the table alone: --only method LoRA",
+    )
     clean = commands.add_parser(
         "clean", help="remove failed runs, and those that the sweep no longer wants"
     )
@@ -156,7 +164,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
         print(f"Failed notebooks, with their tracebacks, are in {place.path / 'failed'}.")
         print("The same command again tries them once more.")
     if done:
-        _write_table(place, None)
+        _write_table(place)
     return int(bool(failed))
 
 
@@ -223,11 +231,13 @@ def _status(arguments: argparse.Namespace) -> int:
 def _table(arguments: argparse.Namespace) -> int:
     from ftlab.batch.folder import SweepFolder
 
-    _write_table(SweepFolder(arguments.folder), arguments.metric)
+    _write_table(SweepFolder(arguments.folder), arguments.metric, dict(arguments.only))
     return 0
 
 
-def _write_table(place: SweepFolder, metric: str | None) -> None:
+def _write_table(
+    place: SweepFolder, metric: str | None = None, only: dict[str, str] | None = None
+) -> None:
     from ftlab.batch.figures import sweep_plots, write_plots
     from ftlab.batch.tables import tidy, verdicts, write_tables
 
@@ -237,7 +247,7 @@ def _write_table(place: SweepFolder, metric: str | None) -> None:
         raise LabError(f"No run of {place.path} is done yet.")
     measured = tidy(records, plan.swept)
     written = write_tables(place.path, measured, verdicts(records, plan.swept))
-    written += write_plots(place.path, sweep_plots(measured, plan.swept, metric))
+    written += write_plots(place.path, sweep_plots(measured, plan.swept, metric, only))
     for path in written:
         print(f"Written: {path}")
 

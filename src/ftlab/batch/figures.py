@@ -29,7 +29,10 @@ MOST_NUMBERS = 12  # that stand above bars without covering one another
 
 
 def sweep_plots(
-    frame: pd.DataFrame, swept: Sequence[str], metric: str | None = None
+    frame: pd.DataFrame,
+    swept: Sequence[str],
+    metric: str | None = None,
+    only: Mapping[str, str] | None = None,
 ) -> dict[str, Figure]:
     """A figure for every parameter that takes several values, named "<metric>_by_<parameter>".
 
@@ -41,16 +44,20 @@ def sweep_plots(
     parameter, if there are no more than six of them. Of a metric that has a test split, that alone
     is drawn. Seeds get no figure of their own unless nothing else varies.
 
-    Without `metric` it is accuracy on the test split, or the metric that most runs have. LabError
-    for one that no run has.
+    Without `metric` it is accuracy on the test split, or the metric that most runs have. `only`
+    keeps the rows with these values, by column: of one method alone, say, which leaves the lines to
+    the other parameters. LabError for a metric, column or value that no run has.
     """
+    for column, text in (only or {}).items():
+        frame = _kept(frame, column, text)
     chosen = _metric(frame, swept, metric)
     rows = frame[(frame[METRIC] == chosen) & frame["value"].notna()]
     split, where = column_of("split", swept), ""
     if split in rows and (rows[split] == SPLIT).any():
         rows, where = rows[rows[split] == SPLIT], f" on the {SPLIT} split"
+    where += "".join(f" ({column} {text})" for column, text in (only or {}).items())
     varied = [name for name in swept if rows[name].nunique(dropna=False) > 1]
-    file = re.sub(r"[^\w.-]+", "_", chosen)
+    file = re.sub(r"[^\w.-]+", "_", "_".join([chosen, *(only or {}).values()]))
     return {
         f"{file}_by_{name}": _figure(rows, varied, swept, name, where)
         for name in varied
@@ -77,18 +84,29 @@ def write_plots(folder: Path, figures: Mapping[str, Figure]) -> list[Path]:
     return paths
 
 
+def _kept(frame: pd.DataFrame, column: str, text: str) -> pd.DataFrame:
+    """The rows that have this value, as it is written, in this column."""
+    if column not in frame:
+        raise _unknown(f"The table has no column '{column}'", column, list(frame))
+    values = {str(value): value for value in frame[column].dropna().unique()}
+    if text not in values:
+        raise _unknown(f"No run has {column} '{text}'", text, list(values))
+    return frame[frame[column] == values[text]]
+
+
+def _unknown(what: str, name: str, known: Sequence[str]) -> LabError:
+    near = difflib.get_close_matches(name, known, n=1)
+    hint = f"did you mean '{near[0]}'? " if near else ""
+    return LabError(f"{what}: {hint}There are {', '.join(known) or 'none'}.")
+
+
 def _metric(frame: pd.DataFrame, swept: Sequence[str], metric: str | None) -> str:
     """The metric to draw; '' if there is none at all."""
     there = frame[frame["value"].notna()]
     known = list(dict.fromkeys(there[METRIC]))
     if metric is not None:
         if metric not in known:
-            near = difflib.get_close_matches(metric, known, n=1)
-            hint = f"did you mean '{near[0]}'? " if near else ""
-            raise LabError(
-                f"No run has numbers of a metric '{metric}': {hint}There are "
-                f"{', '.join(known) or 'none'}."
-            )
+            raise _unknown(f"No run has numbers of a metric '{metric}'", metric, known)
         return metric
     split = column_of("split", swept)
     if split in there and ((there[METRIC] == WANTED) & (there[split] == SPLIT)).any():
