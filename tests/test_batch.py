@@ -78,11 +78,14 @@ def test_a_failing_notebook_does_not_stop_the_others(
     assert record["environment"]["python"] == sys.executable
 
 
-def test_the_profile_reaches_the_notebook(root: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    assert main(["run", "--profile", "smoke", "03"]) == 0
+def test_profile_and_seed_reach_the_notebook_and_the_name_of_its_run(
+    root: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["run", "--profile", "smoke", "-p", "seed", "3", "03"]) == 0
     assert "not judged" in capfd.readouterr().out
     record = read_record(only(list((root / "results" / "03_good").glob("*.json"))))
     assert record["profile"] == "smoke"
+    assert "-smoke-s3-" in record["run_id"]
     assert not (root / "results" / "01_good").exists()
 
 

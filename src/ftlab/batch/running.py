@@ -43,7 +43,8 @@ def run_notebook(path: Path, parameters: dict[str, Any] | None = None) -> Outcom
 
     Its executed copy and its record go to results/<notebook>/<run id>.ipynb and .json.
     """
-    run_id = new_run_id((parameters or {}).get("profile", STORED_PROFILE), 0)
+    given = parameters or {}
+    run_id = new_run_id(given.get("profile", STORED_PROFILE), given.get("seed", 0))
     executed = results_dir() / path.stem / f"{run_id}.ipynb"
     began = time.perf_counter()
     kernels = Kernels({RUN_ID_VARIABLE: run_id}, str(path.parent.resolve()))
