@@ -1,8 +1,11 @@
 """The ladder climbed: every rung learns the same task under the same rules, and what it cost.
 
 Each rung has its own learning rate, chosen on validation out of the same number of tries; the
-test is predicted, never looked at for a choice. What the base model still knows is measured on
-the untouched model before anything is put into it, and again after each training.
+test is predicted, never looked at for a choice. A rate is chosen once for all seeds, so intervals
+hold it fixed: other seeds may choose another one, which can change much of what is forgotten.
+
+What the base model still knows is measured on the untouched model before anything is put into it,
+and again after each training.
 """
 
 from __future__ import annotations

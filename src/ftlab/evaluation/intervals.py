@@ -9,6 +9,9 @@ sum counts the seed-by-item noise twice, which errs towards caution: in simulati
 test) the truth lies inside in 0.92 to 0.99 of the trials at 3 and 5 seeds, and in more when nearly
 every answer is right or when seeds do not differ at all. A plain bootstrap over seeds and items
 falls to 0.76 once seeds differ.
+
+What was chosen once for all seeds, such as a learning rate, is held fixed: an interval does not
+allow for another choice.
 """
 
 from __future__ import annotations
