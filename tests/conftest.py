@@ -174,7 +174,7 @@ def _save_tiny(family: str, tokenizer: Any, folder: Path) -> Path:
 
 def refused(action: Callable[[], Any], *words: str) -> None:
     """`action` raises LabError with these words, in one line."""
-    from ftlab.errors import LabError
+    from ftlab.common.errors import LabError
 
     with pytest.raises(LabError) as error:
         action()

@@ -6,8 +6,8 @@ import torch
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
 from transformers import PreTrainedTokenizerFast
 
+from ftlab.common.errors import LabError
 from ftlab.data import bucketed_batches, collate, encode, encode_pairs
-from ftlab.errors import LabError
 
 
 @pytest.fixture(scope="module")

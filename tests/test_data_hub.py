@@ -10,9 +10,9 @@ import datasets
 import pytest
 from huggingface_hub import constants
 
-from ftlab import hub
+from ftlab.common import hub
+from ftlab.common.errors import LabError
 from ftlab.data import load_task
-from ftlab.errors import LabError
 
 COMMIT = "a" * 40
 

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from ftlab.common.errors import LabError
 from ftlab.data import load_task
-from ftlab.errors import LabError
 
 WORDS = ("red", "blue", "green", "black", "white", "amber", "pink", "grey", "gold", "lime")
 

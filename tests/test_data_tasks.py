@@ -6,10 +6,10 @@ from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 
+from ftlab.common.errors import LabError
 from ftlab.data import SHIPPED_TASKS, load_task, load_tasks
 from ftlab.data.cleaning import normalise
 from ftlab.data.tasks import LETTERS_SIZES, TOWN_SIZES
-from ftlab.errors import LabError
 from ftlab.world.corrections import corrections
 
 SIZES = {"a": 100, "b": 50, "c": 20}

@@ -4,8 +4,8 @@ import json
 
 import pytest
 
+from ftlab.common.errors import LabError
 from ftlab.data import read_chat, read_text
-from ftlab.errors import LabError
 
 
 def write(folder, name, content, encoding="utf-8"):

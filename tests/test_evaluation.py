@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from conftest import refused
 
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
 from ftlab.evaluation import (
     accuracy,
     bleu,

@@ -13,7 +13,7 @@ import pandas as pd
 import pytest
 
 from ftlab import methods
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
 from ftlab.evaluation import Estimate
 from ftlab.experiments import (
     FULL,

@@ -14,10 +14,10 @@ import yaml
 from conftest import refused
 
 from ftlab.batch.running import run_notebook
+from ftlab.common.paths import project_root
 from ftlab.contract import NOTEBOOKS, parameters_source
 from ftlab.notebooks import clean, notebook_paths, problems, read_notebook
 from ftlab.params import check_parameters
-from ftlab.paths import project_root
 from ftlab.records import read_record
 
 NAME = "00_start_here"

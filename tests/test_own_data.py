@@ -12,7 +12,7 @@ import pytest
 from conftest import LATE, ORDERS
 
 from ftlab.batch.running import run_notebook
-from ftlab.paths import project_root
+from ftlab.common.paths import project_root
 from ftlab.rag.stores import open_store
 from ftlab.records import read_record
 

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from ftlab import plots
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
 from ftlab.evaluation import Estimate, wilson
 from ftlab.experiments import over_seeds
 from ftlab.plots.claims import VERDICT_LOOKS

@@ -204,7 +204,7 @@ def test_two_on_one_index(path: Path) -> None:
     first = open_store(path, WIDTH)
     first.upsert(page("a", 1), vectors(1))
     code = (
-        "import sys, numpy as np\nfrom ftlab.errors import LabError\n"
+        "import sys, numpy as np\nfrom ftlab.common.errors import LabError\n"
         "from ftlab.rag.passages import Passage\nfrom ftlab.rag.stores import open_store\n"
         "try:\n    store = open_store(sys.argv[1])\n"
         "    store.upsert([Passage('b', 't', 'b')], np.ones((1, store.dimension)))\n"

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from conftest import refused
 
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
 from ftlab.models import load_causal_lm, load_tokenizer
 from ftlab.rag.passages import AskedQuestion
 from ftlab.serving import (

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from ftlab import skills
-from ftlab.paths import data_dir
+from ftlab.common.paths import data_dir
 from ftlab.world import exercises
 
 KEYS = [

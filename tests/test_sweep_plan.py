@@ -18,9 +18,9 @@ from ftlab.batch import identity
 from ftlab.batch.asking import asked, contract_of, from_text
 from ftlab.batch.identity import run_id, run_ids
 from ftlab.batch.plan import Plan, estimated_seconds, read_plan
+from ftlab.common.errors import LabError
+from ftlab.common.files import write_atomically
 from ftlab.contract import CONTRACT, NOTEBOOKS, ParameterError, parameters_source
-from ftlab.errors import LabError
-from ftlab.records import write_atomically
 
 LORA = NOTEBOOKS["03_lora"]
 LORA_IN_1 = "notebook: 03_lora\n"

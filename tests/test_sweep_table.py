@@ -17,7 +17,7 @@ from conftest import full_record
 from ftlab.batch.figures import sweep_plots, write_plots
 from ftlab.batch.plan import Run
 from ftlab.batch.tables import Records, column_of, tidy, verdicts, write_tables
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
 from ftlab.evaluation import seeds_interval
 
 Metrics = Callable[[dict[str, Any]], list[dict[str, Any]]]

@@ -14,7 +14,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import StratifiedKFold, cross_val_score
 from sklearn.pipeline import make_pipeline
 
-from ftlab.paths import data_dir
+from ftlab.common.paths import data_dir
 
 SHARES = {"train": 0.7, "validation": 0.1, "test": 0.2}
 NEAR_DUPLICATE = 0.5  # Jaccard similarity of the texts' sets of character 3-grams

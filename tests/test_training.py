@@ -23,8 +23,9 @@ from conftest import CAUSAL, FAMILIES, refused
 from killable_fit import examples
 from safetensors import SafetensorError
 
+from ftlab.common import progress
+from ftlab.common.errors import LabError
 from ftlab.data import encode, encode_pairs
-from ftlab.errors import LabError
 from ftlab.models import (
     Classifier,
     generate,
@@ -34,7 +35,7 @@ from ftlab.models import (
     sequence_logprob,
     storing,
 )
-from ftlab.training import Fit, choose_device, choose_precision, fit, predict, progress
+from ftlab.training import Fit, choose_device, choose_precision, fit, predict
 from ftlab.training.checkpoints import hash_weights
 from ftlab.training.running import Run
 

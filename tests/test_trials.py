@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
 from ftlab.evaluation import Estimate, exact, paired_difference
 from ftlab.records import Record, new_run_id, read_record
 from ftlab.trials import Claim, rule_parts

@@ -11,10 +11,10 @@ import pytest
 from conftest import full_record, refused
 
 from ftlab import verdicts
+from ftlab.common.paths import project_root
 from ftlab.contract import NOTEBOOKS
 from ftlab.evaluation import Estimate
 from ftlab.notebooks import clean, read_notebook
-from ftlab.paths import project_root
 from ftlab.records import Record
 from ftlab.reference import reference
 from ftlab.shown import declared_claims, shown_runs

@@ -8,7 +8,7 @@ from collections import Counter
 
 import pytest
 
-from ftlab.paths import data_dir
+from ftlab.common.paths import data_dir
 from ftlab.world import build_world, corrections, exercises, facts, letters, names, phrasing, web
 from ftlab.world.files import write_world
 from ftlab.world.inbox import inbox, misspelt

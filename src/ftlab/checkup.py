@@ -10,7 +10,7 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-from ftlab.paths import project_root, results_dir
+from ftlab.common.paths import project_root, results_dir
 
 FEW_CORES = 2
 LITTLE_MEMORY, LITTLE_DISK = 3.0, 1.0  # GB

@@ -10,9 +10,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ftlab.common.errors import LabError
+from ftlab.common.paths import results_dir
 from ftlab.contract import PROFILES
-from ftlab.errors import LabError
-from ftlab.paths import results_dir
 
 if TYPE_CHECKING:
     from ftlab.batch.folder import SweepFolder

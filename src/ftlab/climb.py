@@ -17,6 +17,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ftlab.common.parallel import in_parallel, pays
 from ftlab.data import Task, collate, encode
 from ftlab.evaluation import Estimate, paired_difference, seeds_interval
 from ftlab.experiments import FULL, LearningCurve, cost_until, learning_curve
@@ -24,7 +25,6 @@ from ftlab.ladder import Rung, costs
 from ftlab.memory import Memory
 from ftlab.methods import Learned, Schooling, fine_tuning, majority, word_counts
 from ftlab.models import load_classifier, load_tokenizer, starting_rate
-from ftlab.parallel import in_parallel, pays
 
 FACTORS = (1.0, 2.0, 0.5)  # times a rung's start: the learning rates tried, in this order
 TUNED_ON = 3  # seeds, at most, over which the validation accuracy of a rate is averaged

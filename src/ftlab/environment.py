@@ -4,38 +4,14 @@ from __future__ import annotations
 
 import os
 import platform
-import random
 import subprocess
 from pathlib import Path
 from typing import Any
 
-from ftlab.files import sha256_of
-from ftlab.paths import project_root
+from ftlab.common.files import sha256_of
+from ftlab.common.paths import project_root
 
 SHOWN_DIGITS = 12  # of a hash that is printed; kept outputs are compared with records by them
-
-
-def set_seeds(seed: int) -> None:
-    """Seed the generators of Python, NumPy and torch."""
-    import numpy as np
-    import torch
-
-    random.seed(seed)
-    np.random.seed(seed)
-    torch.manual_seed(seed)
-
-
-def quiet_libraries() -> None:
-    """Only what concerns the reader: no progress bars and hints from inside the libraries."""
-    import datasets
-    import huggingface_hub
-    import transformers
-
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    datasets.logging.set_verbosity_error()
-    datasets.disable_progress_bars()
-    huggingface_hub.utils.enable_progress_bars()  # a download may take minutes: that one is shown
 
 
 def describe_environment(model_folder: Path) -> tuple[dict[str, Any], str]:

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from ftlab.common.errors import LabError
 from ftlab.data import Task
-from ftlab.errors import LabError
 from ftlab.evaluation import (
     ANYTHING,
     Estimate,
@@ -76,7 +76,7 @@ def learning_curve(
     What `inspect(name, learned)` says of a trained method is added to its row of `runs`.
     LabError if methods have different numbers of tries: the comparison would not be fair.
     """
-    from ftlab.training.progress import progress_bar
+    from ftlab.common.progress import progress_bar
 
     searched = [method for method in methods if method.tries and not method.given]
     if len({len(method.tries) for method in searched}) > 1:

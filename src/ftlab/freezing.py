@@ -11,8 +11,8 @@ from torch import nn
 from torch.nn.utils.rnn import pad_sequence
 from transformers import PreTrainedModel
 
+from ftlab.common.errors import LabError
 from ftlab.data.features import Feature, batches_by_length, collate
-from ftlab.errors import LabError
 from ftlab.models.classifier import Classifier
 from ftlab.models.layers import EMBEDDINGS, HEAD, LAST_NORM, blocks, find_blocks, layer_of
 from ftlab.models.modes import evaluation_mode

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import torch
 
 from ftlab import freezing, lora
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
 from ftlab.models import (
     Classifier,
     bits_per_character,

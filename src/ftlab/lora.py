@@ -16,7 +16,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import nn
 
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
 from ftlab.models.layers import blocks
 from ftlab.models.rng import private_rng
 from ftlab.models.storing import digest, save_tensors

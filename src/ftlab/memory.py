@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 from typing import Any
 
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
 from ftlab.evaluation import matches
 from ftlab.ladder import as_language_model
 from ftlab.methods import Learned

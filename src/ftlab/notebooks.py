@@ -16,10 +16,10 @@ from typing import Any
 
 import nbformat
 
+from ftlab.common.errors import LabError
+from ftlab.common.files import write_atomically
+from ftlab.common.paths import project_root
 from ftlab.contract import CONTRACT, NOTEBOOKS, parameters_source
-from ftlab.errors import LabError
-from ftlab.paths import project_root
-from ftlab.records import write_atomically
 
 STORED_PROFILE = "quick"
 METADATA = "ftlab"  # the key of our own entry in a notebook's metadata

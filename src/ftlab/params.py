@@ -14,9 +14,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ftlab.common.errors import LabError
+from ftlab.common.libraries import quiet_libraries, set_seeds
 from ftlab.contract import CONTRACT, SEEDS_BY_PROFILE, ParameterError, defaults_of
-from ftlab.environment import SHOWN_DIGITS, describe_environment, quiet_libraries, set_seeds
-from ftlab.errors import LabError
+from ftlab.environment import SHOWN_DIGITS, describe_environment
 from ftlab.records import Record, new_run_id
 
 # What IPython and papermill themselves put into a notebook's namespace.

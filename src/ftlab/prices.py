@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ import numpy as np
 import torch
 from numpy.typing import ArrayLike
 
+from ftlab.common.errors import LabError
 from ftlab.data import encode
 from ftlab.data.features import batches_by_length, collate
-from ftlab.errors import LabError
 from ftlab.models.modes import evaluation_mode
 
 BATCH_SIZE = 64

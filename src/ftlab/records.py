@@ -13,10 +13,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
+from ftlab.common.files import write_atomically
+from ftlab.common.paths import results_dir
 from ftlab.evaluation import Estimate
-from ftlab.files import written_whole
-from ftlab.paths import results_dir
 from ftlab.trials import VERDICTS, Claim, Trial
 
 if TYPE_CHECKING:
@@ -203,15 +203,6 @@ class Record:
         text = json.dumps(self.as_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         write_atomically(self.path, text)
         print(f"Record written: {'/'.join(self.path.parts[-3:])}")
-
-
-def write_atomically(path: Path, text: str) -> None:
-    """Write `text` (UTF-8) to `path` whole or not at all, making its folder if needed."""
-    try:
-        with written_whole(path) as beside:
-            beside.write_text(text, encoding="utf-8", newline="\n")
-    except OSError as error:
-        raise LabError(f"Cannot write {path}: {error.strerror or error}.") from error
 
 
 def read_record(path: str | Path) -> dict[str, Any]:

@@ -13,11 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ftlab.common.errors import LabError
+from ftlab.common.files import write_atomically
+from ftlab.common.paths import data_dir
 from ftlab.contract import NOTEBOOKS, SEEDS_BY_PROFILE
-from ftlab.errors import LabError
 from ftlab.notebooks import fill_readme
-from ftlab.paths import data_dir
-from ftlab.records import NOT_JUDGED, Record, read_record, write_atomically
+from ftlab.records import NOT_JUDGED, Record, read_record
 
 PROFILE = "full"
 FEWEST_SEEDS = SEEDS_BY_PROFILE[PROFILE]

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
 from ftlab.evaluation import LEVEL, Estimate
 from ftlab.records import FIELDS
 from ftlab.reference import shown_estimate, shown_number, table_row

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from ftlab.common.errors import LabError
+from ftlab.common.parallel import in_parallel, pays
 from ftlab.data import encode_pairs
-from ftlab.errors import LabError
 from ftlab.evaluation import normalise
-from ftlab.parallel import in_parallel, pays
 from ftlab.rag.passages import AskedQuestion, Passage, read_folder, read_questions
 from ftlab.world.exercises import question_prompt
 from ftlab.world.needs import Item, Need

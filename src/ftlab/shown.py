@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import Any
 
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
 from ftlab.evaluation import Estimate
 from ftlab.notebooks import METADATA, notebook_paths, read_notebook, source_sha256
 from ftlab.records import VERDICT_COLUMN

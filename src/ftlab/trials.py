@@ -6,7 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
 from ftlab.evaluation import Estimate
 
 Verdict = Literal["supported", "refuted", "inconclusive"]

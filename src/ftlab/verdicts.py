@@ -13,11 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from ftlab.common.errors import LabError
+from ftlab.common.paths import results_dir
 from ftlab.contract import NOTEBOOKS
 from ftlab.environment import SHOWN_DIGITS
-from ftlab.errors import LabError
 from ftlab.evaluation import Estimate
-from ftlab.paths import results_dir
 from ftlab.records import read_record
 from ftlab.reference import foreign, reference
 from ftlab.shown import declared_claims, shown_runs

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ftlab.common.errors import LabError
+from ftlab.common.hub import is_hub_name
 from ftlab.contract import CONTRACT, NOTEBOOKS, ParameterError, Value, defaults_of
-from ftlab.errors import LabError
-from ftlab.hub import is_hub_name
 from ftlab.notebooks import code_cells, read_notebook
 from ftlab.params import check_name, check_parameters
 

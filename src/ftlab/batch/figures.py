@@ -11,9 +11,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftlab.batch.tables import MEASURED, METRIC, column_of
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
+from ftlab.common.files import written_whole
 from ftlab.evaluation import Estimate, seeds_interval
-from ftlab.files import written_whole
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -17,11 +17,11 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
+from ftlab.common.errors import LabError
+from ftlab.common.files import sha256_of
+from ftlab.common.paths import data_dir
 from ftlab.contract import CONTRACT, Value
-from ftlab.errors import LabError
-from ftlab.files import sha256_of
 from ftlab.notebooks import read_notebook, source_sha256
-from ftlab.paths import data_dir
 
 DIGITS = 16
 LONGEST_STEM = 60  # letters: a name must do as a file's

@@ -30,8 +30,8 @@ from ftlab.batch.asking import contract_of, read_form
 from ftlab.batch.identity import run_ids
 from ftlab.batch.spaces import Sheet
 from ftlab.batch.yamlfile import YamlFile
+from ftlab.common.errors import LabError
 from ftlab.contract import Value
-from ftlab.errors import LabError
 from ftlab.notebooks import METADATA, find_notebook, read_notebook
 from ftlab.records import read_record
 

@@ -12,8 +12,8 @@ from typing import Any
 
 from ftlab.batch.asking import Form
 from ftlab.batch.yamlfile import Node, YamlFile, is_list
+from ftlab.common.errors import LabError
 from ftlab.contract import CONTRACT, Value
-from ftlab.errors import LabError
 from ftlab.params import check_name
 
 DRAWS = 1000  # for each run wanted, before a space is taken to hold no further one

@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
 
 MOST_BYTES = 10_000_000
 Node = Any  # of PyYAML, which has no types

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import Any
 
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
 
 KINDS = {bool: "True or False", int: "a whole number", float: "a number", str: "a text"}
 

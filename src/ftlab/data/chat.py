@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+from ftlab.common.errors import LabError
 from ftlab.data.text import read_decoded
 from ftlab.data.wording import quoted
-from ftlab.errors import LabError
 
 ROLES = ("system", "user", "assistant")
 

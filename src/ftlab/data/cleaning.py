@@ -11,10 +11,10 @@ from typing import Any
 
 import pandas as pd
 
+from ftlab.common.errors import LabError
 from ftlab.data.chat import json_kind
 from ftlab.data.tables import Table
 from ftlab.data.wording import count, places, quoted
-from ftlab.errors import LabError
 
 # In order of preference.
 TEXT_NAMES = (

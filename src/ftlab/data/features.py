@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
 
 if TYPE_CHECKING:
     import torch

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from ftlab.common.errors import LabError
+from ftlab.common.hub import go_offline_if_unreachable
 from ftlab.data.tables import SIDES, Table
 from ftlab.data.wording import quoted
-from ftlab.errors import LabError
-from ftlab.hub import go_offline_if_unreachable
 
 
 def read_hub_dataset(name: str, notes: list[str]) -> dict[str, Table]:

@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from ftlab.common.errors import LabError
 from ftlab.data.cleaning import Rows, normalise
 from ftlab.data.wording import count, quoted
-from ftlab.errors import LabError
 
 NEW_LABELS_ALLOWED = 0.05  # share of a test file's rows; above, the files hardly belong together
 

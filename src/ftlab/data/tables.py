@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from ftlab.common.errors import LabError
 from ftlab.data.chat import json_kind, parse_json_lines
 from ftlab.data.text import read_decoded
 from ftlab.data.wording import count, quoted
-from ftlab.errors import LabError
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".json")
 SIDES = {

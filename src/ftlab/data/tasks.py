@@ -9,14 +9,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from ftlab.common.errors import LabError
+from ftlab.common.hub import is_hub_name
+from ftlab.common.paths import data_dir
 from ftlab.data.cleaning import Rows, clean, find_columns
 from ftlab.data.hub import read_hub_dataset
 from ftlab.data.splits import drop_new_labels, drop_overlaps, most_frequent, remark_on_train, split
 from ftlab.data.tables import SIDES, TABLE_SUFFIXES, Table, read_table, split_column
 from ftlab.data.wording import quoted
-from ftlab.errors import LabError
-from ftlab.hub import is_hub_name
-from ftlab.paths import data_dir
 from ftlab.world.corrections import DISTANCES, SORTS, corrections
 from ftlab.world.inbox import inbox
 from ftlab.world.letters import SUBJECTS

@@ -5,8 +5,8 @@ from __future__ import annotations
 import codecs
 from pathlib import Path
 
+from ftlab.common.errors import LabError
 from ftlab.data.wording import count, places
-from ftlab.errors import LabError
 
 TEXT_SUFFIXES = (".txt", ".md")
 

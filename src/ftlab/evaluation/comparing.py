@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
 
 
 def mcnemar(a: ArrayLike, b: ArrayLike) -> float:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
 from ftlab.evaluation.intervals import wilson
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
 from ftlab.evaluation.texts import matches
 
 CLASS_SCORES = ("accuracy", "macro precision", "macro recall", "macro F1", "micro F1", "MCC")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
 
 ARTICLES = frozenset({"a", "an", "the"})
 

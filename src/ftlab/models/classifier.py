@@ -15,7 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
 from ftlab.models.loading import load_trunk, quiet
 from ftlab.models.rng import private_rng
 

@@ -7,8 +7,8 @@ from typing import Any
 
 import torch
 
+from ftlab.common.errors import LabError
 from ftlab.data.features import batches_by_length, encode_pairs
-from ftlab.errors import LabError
 from ftlab.models.loading import max_length, quiet
 from ftlab.models.modes import evaluation_mode
 from ftlab.models.rng import private_rng

@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import nn
 
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
 
 EMBEDDINGS, LAST_NORM, HEAD = "embeddings", "last norm", "head"
 

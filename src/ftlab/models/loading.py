@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ftlab.errors import LabError
-from ftlab.hub import go_offline_if_unreachable, is_hub_name
+from ftlab.common.errors import LabError
+from ftlab.common.hub import go_offline_if_unreachable, is_hub_name
+from ftlab.common.paths import data_dir
 from ftlab.models.rng import private_rng
-from ftlab.paths import data_dir
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase

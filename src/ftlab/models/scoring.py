@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from ftlab.common.errors import LabError
 from ftlab.data.features import IGNORED, Feature, collate, encode_pairs
-from ftlab.errors import LabError
 from ftlab.models.generation import start_token
 from ftlab.models.loading import max_length
 from ftlab.models.modes import evaluation_mode

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from safetensors.torch import save_file
 
-from ftlab.files import written_whole
+from ftlab.common.files import written_whole
 
 
 def save_tensors(

@@ -6,7 +6,7 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
 from ftlab.evaluation import ANYTHING
 from ftlab.plots.looks import LOOKS, STYLE, Look
 from ftlab.trials import VERDICTS

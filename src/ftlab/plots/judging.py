@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
 from ftlab.evaluation import wilson
 from ftlab.plots.looks import LOOKS, SIZE, first_looks, heights, named_levels, new_axes
 from ftlab.plots.series import lines

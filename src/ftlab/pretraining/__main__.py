@@ -12,7 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from ftlab.paths import data_dir, project_root
+from ftlab.common.paths import data_dir, project_root
 from ftlab.pretraining.recipe import BASE
 from ftlab.pretraining.run import prepare, train
 

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
 
 
 def connect(address: str, embedded: bool, seconds: float) -> Any:

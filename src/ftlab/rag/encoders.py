@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import nn
 
+from ftlab.common.errors import LabError
+from ftlab.common.hub import go_offline_if_unreachable
 from ftlab.data.features import Feature, batches_by_length, collate, encode
-from ftlab.errors import LabError
-from ftlab.hub import go_offline_if_unreachable
 from ftlab.models import BASE_MODEL, load_tokenizer, max_length
 from ftlab.models.loading import load_trunk, quiet
 from ftlab.models.modes import evaluation_mode

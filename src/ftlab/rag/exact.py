@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ftlab.errors import LabError
-from ftlab.files import written_whole
+from ftlab.common.errors import LabError
+from ftlab.common.files import written_whole
 from ftlab.rag.passages import Passage, from_json, to_json
 from ftlab.rag.stores import Hit, Where, check_dimension, checked, no_hits, unit
 

@@ -7,7 +7,7 @@ from collections.abc import Set as AbstractSet
 
 import numpy as np
 
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
 
 Ranked = Sequence[Sequence[str]]
 Relevant = Sequence[AbstractSet[str]]

@@ -39,7 +39,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
 from ftlab.rag.connection import be_quiet, connect, explained, start
 from ftlab.rag.exact import ExactStore
 from ftlab.rag.passages import Passage, digest, from_json

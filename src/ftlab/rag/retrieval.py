@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
 from ftlab.models import sequence_logprob
 from ftlab.rag.encoders import Encoder
 from ftlab.rag.passages import Passage

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
 from ftlab.rag.passages import Passage, digest, from_json, to_json
 from ftlab.rag.stores import Hit, Where
 

@@ -11,7 +11,7 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import ArrayLike
 
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
 from ftlab.rag.passages import Passage, check_date
 
 MEMORY = "memory:"

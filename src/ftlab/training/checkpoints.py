@@ -16,9 +16,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
+from ftlab.common.errors import LabError
+from ftlab.common.files import flush
 from ftlab.data.features import Feature
-from ftlab.errors import LabError
-from ftlab.files import flush
 from ftlab.models.storing import digest, save_tensors
 
 TENSORS, STATE = "tensors.safetensors", "state.json"

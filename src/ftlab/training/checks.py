@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ftlab.common.errors import LabError
 from ftlab.data.features import IGNORED, Feature
-from ftlab.errors import LabError
 from ftlab.models import max_length
 
 SCHEDULES = ("linear", "cosine", "constant")

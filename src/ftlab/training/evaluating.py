@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 import torch
 
+from ftlab.common.errors import LabError
+from ftlab.common.hardware import autocast
 from ftlab.data.features import IGNORED, Feature, batches_by_length, collate
-from ftlab.errors import LabError
 from ftlab.models.modes import evaluation_mode
-from ftlab.training.hardware import autocast
 
 BATCH_SIZE = 64
 Replay = Callable[[list[int]], AbstractContextManager[None]]

@@ -9,13 +9,13 @@ from typing import Any
 
 import pandas as pd
 
+from ftlab.common.errors import LabError
+from ftlab.common.hardware import choose_device, choose_precision
 from ftlab.data.features import Feature
-from ftlab.errors import LabError
 from ftlab.models.layers import layer_of
 from ftlab.models.rng import private_rng
 from ftlab.training.checkpoints import Checkpoints, hash_features, hash_weights
 from ftlab.training.checks import Settings, check_features
-from ftlab.training.hardware import choose_device, choose_precision
 from ftlab.training.running import Metric, Run
 
 

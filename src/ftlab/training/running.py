@@ -12,14 +12,15 @@ from typing import Any
 import numpy as np
 import torch
 
+from ftlab.common.errors import LabError
+from ftlab.common.hardware import autocast
+from ftlab.common.progress import progress_bar
 from ftlab.data.features import Feature, bucketed_batches, collate
-from ftlab.errors import LabError
 from ftlab.freezing import MOST_BYTES, FrozenTrunk
 from ftlab.models.rng import reseed
 from ftlab.training.checkpoints import Checkpoints
 from ftlab.training.checks import Settings
 from ftlab.training.evaluating import BATCH_SIZE, evaluate, model_loss, weight
-from ftlab.training.hardware import autocast
 from ftlab.training.optimizing import (
     learning_rate_at,
     load_optimizer,
@@ -27,7 +28,6 @@ from ftlab.training.optimizing import (
     moving_tensors,
     optimizer_tensors,
 )
-from ftlab.training.progress import progress_bar
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
 

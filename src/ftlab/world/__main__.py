@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from ftlab.paths import data_dir
+from ftlab.common.paths import data_dir
 from ftlab.world.facts import WORLD_SEED
 from ftlab.world.files import write_world
 

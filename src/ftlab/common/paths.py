@@ -5,12 +5,12 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
 
 
 def project_root() -> Path:
     """The folder with `data/` and `notebooks/`: `FTLAB_ROOT` if set, else the checkout itself."""
-    root = Path(os.environ.get("FTLAB_ROOT") or Path(__file__).resolve().parents[2])
+    root = Path(os.environ.get("FTLAB_ROOT") or Path(__file__).resolve().parents[3])
     if not (root / "data").is_dir():
         raise LabError(
             f"No data/ folder in {root}: install ftlab from its checkout with 'pip install -e .', "

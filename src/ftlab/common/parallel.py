@@ -12,7 +12,7 @@ T = TypeVar("T")
 def pays(steps: int, least: int) -> bool:
     """Whether `steps` of training, in all jobs together, are worth other processes: on a CPU, from
     `least` on, which make up for starting them. A GPU is not shared out."""
-    from ftlab.training.hardware import choose_device
+    from ftlab.common.hardware import choose_device
 
     return steps >= least and choose_device()[0].type == "cpu"
 
@@ -28,7 +28,7 @@ def in_parallel(function: Callable[..., T], jobs: Sequence[dict[str, Any]], what
     """
     from joblib import Parallel, cpu_count, delayed
 
-    from ftlab.training.progress import progress_bar
+    from ftlab.common.progress import progress_bar
 
     workers = min(cpu_count(), len(jobs))
     if workers < 2:
@@ -45,7 +45,7 @@ def in_parallel(function: Callable[..., T], jobs: Sequence[dict[str, Any]], what
 
 
 def _quietly(function: Callable[..., T], job: dict[str, Any]) -> T:
-    from ftlab.environment import quiet_libraries
+    from ftlab.common.libraries import quiet_libraries
 
     quiet_libraries()  # a process of its own knows nothing of what the notebook has set
     return function(**job)

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager
 
 import torch
 
-from ftlab.errors import LabError
+from ftlab.common.errors import LabError
 
 DEVICES = ("auto", "cuda", "mps", "cpu")
 PRECISIONS = ("auto", "fp32", "bf16")
