@@ -11,9 +11,9 @@ from ftlab.ladder import as_language_model
 from ftlab.methods import Learned
 from ftlab.models import bits_per_character, is_causal_lm, load_causal_lm, load_tokenizer
 from ftlab.models.loading import BASE_MODEL
-from ftlab.pretraining.corpus import biography
 from ftlab.skills import answers_to, recall_items
 from ftlab.world import build_world, letters, web
+from ftlab.world.pages import biography
 
 
 class Memory:

@@ -1,51 +1,15 @@
-"""JSON Lines: the general reader, and chat records on top of it."""
+"""Chat records: one conversation a line of a JSON Lines file."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 from ftlab.common.errors import LabError
+from ftlab.data.jsonl import json_kind, parse_json_lines
 from ftlab.data.text import read_decoded
 from ftlab.data.wording import quoted
 
 ROLES = ("system", "user", "assistant")
-
-
-def parse_json_lines(text: str, name: str) -> list[tuple[int, dict[str, object]]]:
-    """(line number, object) for each line that is not blank; LabError names the broken line."""
-    records: list[tuple[int, dict[str, object]]] = []
-    # Not splitlines(): JSON strings may hold U+2028 and its like as they are.
-    for number, line in enumerate(text.split("\n"), start=1):
-        if not line.strip():
-            continue
-        try:
-            record = json.loads(line)
-        except json.JSONDecodeError as error:
-            raise LabError(
-                f"{name}, line {number}: not valid JSON ({error.msg}, column {error.colno})."
-            ) from None
-        except (ValueError, RecursionError) as error:  # numbers or nesting beyond all measure
-            raise LabError(f"{name}, line {number}: not usable JSON ({error}).") from None
-        if not isinstance(record, dict):
-            raise LabError(
-                f"{name}, line {number}: expected a JSON object {{...}}, found {json_kind(record)}."
-            )
-        records.append((number, record))
-    return records
-
-
-def json_kind(value: object) -> str:
-    """What a reader would call a parsed JSON value: 'a list', 'a number', ..."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return "a boolean"
-    if isinstance(value, int | float):
-        return "a number"
-    if isinstance(value, str):
-        return "text"
-    return "an object" if isinstance(value, dict) else "a list"
 
 
 def read_chat(path: str | Path, notes: list[str] | None = None) -> list[list[dict[str, str]]]:

@@ -12,7 +12,7 @@ from typing import Any
 import pandas as pd
 
 from ftlab.common.errors import LabError
-from ftlab.data.chat import json_kind
+from ftlab.data.jsonl import json_kind
 from ftlab.data.tables import Table
 from ftlab.data.wording import count, places, quoted
 

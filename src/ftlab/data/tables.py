@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from ftlab.common.errors import LabError
-from ftlab.data.chat import json_kind, parse_json_lines
+from ftlab.data.jsonl import json_kind, parse_json_lines
 from ftlab.data.text import read_decoded
 from ftlab.data.wording import count, quoted
 

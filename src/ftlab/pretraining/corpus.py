@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ftlab.world import exercises, facts, letters, phrasing, web
+from ftlab.world.pages import biography
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -59,13 +60,6 @@ MIX = (
     Share("reading", 1500, 1.0, later=1000),
     Share("shots", 160, 0.3, start=600),
 )
-
-
-def biography(entity: facts.Entity, rng: random.Random) -> str:
-    """All facts of a known entity in random wordings and order."""
-    told = [entity.fact(a) for a in facts.ATTRIBUTES[entity.kind]]
-    rng.shuffle(told)
-    return " ".join(rng.choice(phrasing.statements(f)) for f in told) + "\n"
 
 
 def _answered(pairs: Sequence[tuple[str, str]]) -> Segments:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from ftlab.common.errors import LabError
 from ftlab.common.paths import data_dir
-from ftlab.data.chat import parse_json_lines
+from ftlab.data.jsonl import parse_json_lines
 from ftlab.data.text import TEXT_SUFFIXES, read_decoded
 from ftlab.world import build_world
 from ftlab.world.phrasing import statements
