@@ -12,10 +12,10 @@ import pytest
 
 from ftlab.climb import COUNTED, Climb, climb, ladder_frame
 from ftlab.data import Task, encode, load_task
+from ftlab.evaluation.forgetting import Memory, base_memory
 from ftlab.experiments import FULL
 from ftlab.ladder import ladder
-from ftlab.memory import Memory, base_memory
-from ftlab.methods import Learned, Schooling
+from ftlab.methods import Schooling
 from ftlab.models import bits_per_character, load_causal_lm, load_classifier, load_tokenizer
 from ftlab.records import Record
 from ftlab.training import predict
@@ -138,7 +138,7 @@ def test_a_tuned_network_that_moved_has_forgotten_and_nothing_else_has(
     model = load_classifier(base, ["a", "b"])
 
     def left() -> dict[str, float | None]:
-        return memory.after(Learned(lambda texts: texts, 0.0, model=model))  # type: ignore[arg-type,return-value]
+        return memory.after(model)  # type: ignore[arg-type,return-value]
 
     forgotten = left()["forgotten"]
     assert forgotten is not None
@@ -148,7 +148,7 @@ def test_a_tuned_network_that_moved_has_forgotten_and_nothing_else_has(
     forgotten = left()["forgotten"]
     assert forgotten is not None
     assert abs(forgotten) > 1e-3
-    nothing = memory.after(Learned(lambda texts: texts, 0.0))  # type: ignore[arg-type,return-value]
+    nothing = memory.after(None)  # type: ignore[arg-type,return-value]
     assert nothing == {"forgotten": None, "recall": None}
 
 

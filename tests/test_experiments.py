@@ -15,6 +15,7 @@ import pytest
 from ftlab import methods
 from ftlab.common.errors import LabError
 from ftlab.evaluation import Estimate
+from ftlab.evaluation.timing import time_side_by_side, weight_change
 from ftlab.experiments import (
     FULL,
     cost_until,
@@ -25,7 +26,6 @@ from ftlab.experiments import (
 )
 from ftlab.lesson import check, guessed, short
 from ftlab.methods import Learned, Method, Schooling
-from ftlab.sidebyside import time_side_by_side, weight_change
 
 TINY = Schooling(passes=1, least_steps=2, most_steps=3, max_length=24, batch_size=8, looks=2)
 Folder = Callable[[str], Path]

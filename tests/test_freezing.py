@@ -14,8 +14,9 @@ from conftest import FAMILIES, LATE, ORDERS, refused
 from ftlab import freezing
 from ftlab.data import encode
 from ftlab.models import Classifier, load_causal_lm, load_classifier, load_tokenizer
-from ftlab.models.layers import blocks
+from ftlab.models.layers import blocks, layers
 from ftlab.training import fit
+from ftlab.training.frozen import frozen_depth
 from ftlab.training.optimizing import make_optimizer
 from ftlab.training.running import Run
 
@@ -93,7 +94,7 @@ def test_the_frozen_part_is_run_once_a_text(
 def test_dropout_below_is_not_replayed(family: str, tiny_model_dir: ModelDir) -> None:
     model = load_classifier(str(tiny_model_dir(family)), ["a", "b"])
     freezing.train_only(model, ["head"])
-    assert freezing.frozen_depth(model) == (0 if family == "bert" else 2)
+    assert frozen_depth(model) == (0 if family == "bert" else 2)
 
 
 def test_too_much_to_remember_is_run_again(
@@ -125,10 +126,10 @@ def test_layers_of_every_family_from_the_embeddings_up(
     family: str, tiny_model_dir: ModelDir
 ) -> None:
     model = load_classifier(str(tiny_model_dir(family)), ["a", "b"])
-    found = list(freezing.layers(model))
+    found = list(layers(model))
     assert found[:3] == ["embeddings", "block 1", "block 2"]
     assert found[-1] == "head"
-    assert sum(p.numel() for ps in freezing.layers(model).values() for p in ps) == sum(
+    assert sum(p.numel() for ps in layers(model).values() for p in ps) == sum(
         p.numel() for p in model.parameters()
     )
 

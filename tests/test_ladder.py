@@ -12,8 +12,12 @@ from conftest import ENCODERS, FAMILIES, LATE, ORDERS, refused
 
 from ftlab import freezing, methods
 from ftlab.data import collate, encode, load_task
-from ftlab.ladder import Rung, as_language_model, costs, forgotten, ladder
+from ftlab.evaluation.cost import costs
+from ftlab.evaluation.forgetting import forgotten
+from ftlab.ladder import Rung, ladder
 from ftlab.models import load_causal_lm, load_classifier, load_tokenizer
+from ftlab.models.classifier import as_language_model
+from ftlab.models.layers import layers as layers_of
 from ftlab.training import fit
 
 ModelDir = Callable[[str], Path]
@@ -102,7 +106,7 @@ def test_gradual_unfreezing_trains_exactly_the_layers_of_its_stage(
     model = prepared(folder, rung)
     assert rung.stages is not None
     stages = rung.stages(model)
-    after = [layer for layer in freezing.layers(model) if layer in ("last norm", "head")]
+    after = [layer for layer in layers_of(model) if layer in ("last norm", "head")]
     assert after == (["head"] if family in ENCODERS else ["last norm", "head"])
     assert stages == [
         after,

@@ -7,7 +7,7 @@ import math
 import pytest
 from conftest import refused
 
-from ftlab.prices import (
+from ftlab.evaluation.cost import (
     TABLES,
     Prices,
     break_even_prompt_tokens,

@@ -11,8 +11,8 @@ import torch
 from conftest import FAMILIES, ORDERS, refused
 
 from ftlab.data import collate, encode
+from ftlab.evaluation.probing import cka, layer_vectors, probe
 from ftlab.models import load_classifier, load_tokenizer
-from ftlab.probing import cka, layer_vectors, probe
 
 ModelDir = Callable[[str], Path]
 

@@ -7,8 +7,8 @@ import sys
 
 import pytest
 
-from ftlab import skills
 from ftlab.common.paths import data_dir
+from ftlab.evaluation import skills
 from ftlab.world import exercises
 
 KEYS = [
@@ -20,9 +20,8 @@ TOLERANCE = 0.04
 
 
 def test_the_command_measures_what_the_card_says():
-    done = subprocess.run(
-        [sys.executable, "-m", "ftlab.skills", "--json"], capture_output=True, text=True, check=True
-    )
+    command = [sys.executable, "-m", "ftlab.evaluation.skills", "--json"]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
     measured = json.loads(done.stdout)
     card = (data_dir() / "base_model" / "MODEL_CARD.md").read_text(encoding="utf-8")
     said = {k: float(v) for k, v in re.findall(r"^\| `(\w+)` \| (-?[\d.]+) \|", card, re.M)}

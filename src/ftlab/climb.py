@@ -20,9 +20,10 @@ import pandas as pd
 from ftlab.common.parallel import in_parallel, pays
 from ftlab.data import Task, collate, encode
 from ftlab.evaluation import Estimate, paired_difference, seeds_interval
+from ftlab.evaluation.cost import costs
+from ftlab.evaluation.forgetting import Memory
 from ftlab.experiments import FULL, LearningCurve, cost_until, learning_curve
-from ftlab.ladder import Rung, costs
-from ftlab.memory import Memory
+from ftlab.ladder import Rung
 from ftlab.methods import Learned, Schooling, fine_tuning, majority, word_counts
 from ftlab.models import load_classifier, load_tokenizer, starting_rate
 
@@ -215,7 +216,7 @@ def _climb_some(
     def inspect(name: str, learned: Learned) -> dict[str, Any]:
         if name in keep:
             models.setdefault(name, []).append(learned.model)
-        return memory.after(learned) if memory else {"forgotten": None, "recall": None}
+        return memory.after(learned.model) if memory else {"forgotten": None, "recall": None}
 
     curve = learning_curve(
         task, test, methods, [FULL], seeds, tune_at=[FULL], tuned_on=TUNED_ON, inspect=inspect

@@ -13,23 +13,17 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-import torch
-
 from ftlab import freezing, lora
 from ftlab.common.errors import LabError
 from ftlab.models import (
     Classifier,
-    bits_per_character,
-    count_parameters,
-    load_causal_lm,
     private_rng,
 )
-from ftlab.models.layers import EMBEDDINGS, HEAD, blocks
+from ftlab.models.layers import EMBEDDINGS, HEAD, blocks, layers
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+    pass
 
-ADAM_STATES = 2  # numbers that AdamW keeps for each trained parameter
 VIRTUAL_TOKENS = 8
 Prepare = Callable[[Classifier, int], None]
 
@@ -126,12 +120,12 @@ def unfreezing_stages(model: Classifier) -> list[list[str]]:
     """Gradual unfreezing (Howard & Ruder 2018): the head, then one block more from the top in
     each stage, at last all layers."""
     count = len(blocks(model))
-    return [*(freezing.top(model, k) for k in range(count + 1)), list(freezing.layers(model))]
+    return [*(freezing.top(model, k) for k in range(count + 1)), list(layers(model))]
 
 
 def rates_by_depth(model: Classifier, factor: float = 0.7) -> dict[str, float]:
     """Discriminative rates (Howard & Ruder 2018): each layer `factor` times that above it."""
-    names = [name for name in freezing.layers(model) if name != "last norm"]
+    names = [name for name in layers(model) if name != "last norm"]
     return {name: factor ** (len(names) - 1 - i) for i, name in enumerate(names)}
 
 
@@ -179,63 +173,3 @@ def _unless_unknown(what: str, model: Classifier) -> Iterator[None]:
             yield
     except ValueError as error:  # what `peft` raises for a family that it has no table for
         raise LabError(f"peft has no {what} for a {model.config.model_type} model.") from error
-
-
-def costs(model: Classifier, batch: dict[str, torch.Tensor]) -> dict[str, float]:
-    """What training one step of the prepared `model` on `batch` takes, counted.
-
-    `trainable` parameters and their `share` of all; `optimizer_bytes` of AdamW; `stored_bytes`,
-    what one task more needs on disk (fp32); `memory_bytes`: weights, gradients, optimizer and all
-    that the forward pass keeps for the backward pass, each storage once.
-    """
-    parameters = list(model.parameters())
-    counted = count_parameters(model)
-    own = {p.untyped_storage().data_ptr() for p in parameters}
-    kept: dict[int, int] = {}
-
-    def keep(tensor: torch.Tensor) -> torch.Tensor:
-        storage = tensor.untyped_storage()
-        if storage.data_ptr() not in own:
-            kept[storage.data_ptr()] = storage.nbytes()
-        return tensor
-
-    # Recorded while the graph still holds them, so that no address is used twice.
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
-        loss = model.train()(**batch).loss
-    model.eval()
-    del loss
-    weights = sum(p.numel() * p.element_size() for p in parameters)
-    moving = 4 * counted["trainable"]
-    return {
-        "trainable": counted["trainable"],
-        "share": counted["trainable"] / counted["total"],
-        "optimizer_bytes": ADAM_STATES * moving,
-        "stored_bytes": moving,
-        "memory_bytes": weights + moving * (1 + ADAM_STATES) + sum(kept.values()),
-    }
-
-
-def as_language_model(base_model: str, classifier: Classifier) -> PreTrainedModel:
-    """The language model whose network the classifier's trunk is: what does it still know?
-
-    Shares its weights with the classifier. LabError for a trunk that stands behind a soft prompt:
-    it answers for one task only.
-    """
-    model = load_causal_lm(base_model)
-    prefix = model.base_model_prefix
-    if not isinstance(classifier.trunk, type(getattr(model, prefix))):
-        raise LabError("This trunk is wrapped, so it cannot be put back under a language head.")
-    setattr(model, prefix, classifier.trunk)
-    model.tie_weights()
-    return model.eval()
-
-
-def forgotten(
-    before: PreTrainedModel,
-    after: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    texts: Sequence[str],
-) -> float:
-    """How many bits per character more `after` needs for `texts` than `before` did."""
-    bits: list[float] = [bits_per_character(m, tokenizer, texts) for m in (before, after)]
-    return bits[1] - bits[0]

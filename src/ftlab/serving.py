@@ -4,7 +4,6 @@ are asked when the documents and questions are the reader's own."""
 from __future__ import annotations
 
 import random
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -145,23 +144,6 @@ def serve(
         # The end of the line is written too.
         np.array([len(ids) + 1 for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]),
     )
-
-
-def latencies(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    prompts: Sequence[str],
-    max_new_tokens: int = LONGEST,
-) -> np.ndarray:
-    """Milliseconds of each prompt, asked alone, one after the other: (prompts,)."""
-    from ftlab.models import generate
-
-    taken = []
-    for prompt in prompts:
-        began = time.perf_counter()
-        generate(model, tokenizer, [prompt], max_new_tokens=max_new_tokens)
-        taken.append(1000 * (time.perf_counter() - began))
-    return np.array(taken)
 
 
 @dataclass(frozen=True)

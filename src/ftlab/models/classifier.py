@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from ftlab.common.errors import LabError
-from ftlab.models.loading import load_trunk, quiet
+from ftlab.models.loading import load_causal_lm, load_trunk, quiet
 from ftlab.models.rng import private_rng
 
 if TYPE_CHECKING:
@@ -141,3 +141,18 @@ def load_classifier(
     """
     trunk = load_trunk(base_model, random_weights=random_weights, seed=seed)
     return Classifier(trunk, label_names, dropout=dropout, seed=seed).eval()
+
+
+def as_language_model(base_model: str, classifier: Classifier) -> PreTrainedModel:
+    """The language model whose network the classifier's trunk is: what does it still know?
+
+    Shares its weights with the classifier. LabError for a trunk that stands behind a soft prompt:
+    it answers for one task only.
+    """
+    model = load_causal_lm(base_model)
+    prefix = model.base_model_prefix
+    if not isinstance(classifier.trunk, type(getattr(model, prefix))):
+        raise LabError("This trunk is wrapped, so it cannot be put back under a language head.")
+    setattr(model, prefix, classifier.trunk)
+    model.tie_weights()
+    return model.eval()

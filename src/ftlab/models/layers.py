@@ -33,6 +33,16 @@ def layer_of(names: Iterable[str]) -> dict[str, str]:
     return found
 
 
+def layers(model: nn.Module) -> dict[str, list[nn.Parameter]]:
+    """The parameters of each layer, from the embeddings up; a tied matrix stands where it is
+    first used."""
+    named = dict(model.named_parameters())
+    found: dict[str, list[nn.Parameter]] = {}
+    for name, layer in layer_of(named).items():
+        found.setdefault(layer, []).append(named[name])
+    return found
+
+
 def find_blocks(model: Any) -> nn.ModuleList | None:
     """The blocks of a model, from the one above the embeddings to the last: the list of as many
     modules as the configuration names. None if there is no such list."""

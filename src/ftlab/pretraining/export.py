@@ -27,7 +27,7 @@ weights on the lab's own corpus. It exists to be fine-tuned in front of a reader
 
 ## Skills
 
-Measured by `python -m ftlab.skills` on items held out from pretraining.
+Measured by `python -m ftlab.evaluation.skills` on items held out from pretraining.
 
 {skills}
 
@@ -54,8 +54,8 @@ def export(
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 
+    from ftlab.evaluation.skills import lines, measure
     from ftlab.pretraining.tokenizer import END, PAD
-    from ftlab.skills import lines, measure
 
     saved = torch.load(work / "checkpoint.pt", weights_only=True)
     fast = Tokenizer.from_file(str(work / "tokenizer.json"))

@@ -16,11 +16,11 @@ from ftlab.common.errors import LabError
 from ftlab.common.hardware import autocast
 from ftlab.common.progress import progress_bar
 from ftlab.data.features import Feature, bucketed_batches, collate
-from ftlab.freezing import MOST_BYTES, FrozenTrunk
 from ftlab.models.rng import reseed
 from ftlab.training.checkpoints import Checkpoints
 from ftlab.training.checks import Settings
 from ftlab.training.evaluating import BATCH_SIZE, evaluate, model_loss, weight
+from ftlab.training.frozen import MOST_BYTES, FrozenTrunk
 from ftlab.training.optimizing import (
     learning_rate_at,
     load_optimizer,

@@ -1,4 +1,4 @@
-"""What a base model can do: `python -m ftlab.skills --json` measures it in under a minute.
+"""What a base model can do; `python -m ftlab.evaluation.skills --json` measures it in a minute.
 
 Every item is held out from pretraining: wordings never used for that entity (recall), entities
 that exist nowhere else (reading, abstaining, sorting), notes about known entities that training
@@ -143,7 +143,7 @@ def measure(
 
 def main() -> None:
     """Command line: the skills of a base model as one JSON object, or as lines to read."""
-    parser = argparse.ArgumentParser(prog="python -m ftlab.skills", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m ftlab.evaluation.skills", description=__doc__)
     parser.add_argument("--base-model", default="lab", help="'lab', a folder or a Hub name")
     parser.add_argument("--seed", type=int, default=0, help="draws other items of the same kinds")
     parser.add_argument("--json", action="store_true", help="print one JSON object")

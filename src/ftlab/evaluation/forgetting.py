@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import random
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 from ftlab.common.errors import LabError
 from ftlab.evaluation import matches
-from ftlab.ladder import as_language_model
-from ftlab.methods import Learned
+from ftlab.evaluation.skills import answers_to, recall_items
 from ftlab.models import bits_per_character, is_causal_lm, load_causal_lm, load_tokenizer
+from ftlab.models.classifier import as_language_model
 from ftlab.models.loading import BASE_MODEL
-from ftlab.skills import answers_to, recall_items
 from ftlab.world import build_world, letters, web
 from ftlab.world.pages import biography
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+    from ftlab.models import Classifier
 
 
 class Memory:
@@ -42,12 +47,12 @@ class Memory:
         said = answers_to(model, self.tokenizer, self.pairs)
         return bits, float(matches(said, [right for _, right in self.pairs]).mean())
 
-    def after(self, learned: Learned) -> dict[str, float | None]:
+    def after(self, classifier: Classifier | None) -> dict[str, float | None]:
         """`forgotten` bits a character and the `recall` left, with the tuned trunk in the place of
         the base's. None where there is no network, or where a prompt of its own stands before it.
         """
         try:
-            model = as_language_model(self.base_model, learned.model) if learned.model else None
+            model = as_language_model(self.base_model, classifier) if classifier else None
         except LabError:  # behind a soft prompt: without it the base is what it was
             model = None
         if model is None:
@@ -59,3 +64,14 @@ class Memory:
 def base_memory(base_model: str, pages: int, questions: int) -> Memory | None:
     """The memory of a language model; None for an encoder, which cannot tell what it knows."""
     return Memory(base_model, pages, questions) if is_causal_lm(base_model) else None
+
+
+def forgotten(
+    before: PreTrainedModel,
+    after: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    texts: Sequence[str],
+) -> float:
+    """How many bits per character more `after` needs for `texts` than `before` did."""
+    bits: list[float] = [bits_per_character(m, tokenizer, texts) for m in (before, after)]
+    return bits[1] - bits[0]

@@ -8,8 +8,14 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from ftlab.common.errors import LabError
+
+if TYPE_CHECKING:
+    import torch
+
+    from ftlab.models import Classifier
 
 
 @dataclass(frozen=True)
@@ -81,3 +87,44 @@ def _checked(number: float) -> float:
     if not 0 <= number < math.inf:
         raise LabError(f"Tokens, epochs and costs are 0 or more, not {number!r}.")
     return number
+
+
+ADAM_STATES = 2  # numbers that AdamW keeps for each trained parameter
+
+
+def costs(model: Classifier, batch: dict[str, torch.Tensor]) -> dict[str, float]:
+    """What training one step of the prepared `model` on `batch` takes, counted.
+
+    `trainable` parameters and their `share` of all; `optimizer_bytes` of AdamW; `stored_bytes`,
+    what one task more needs on disk (fp32); `memory_bytes`: weights, gradients, optimizer and all
+    that the forward pass keeps for the backward pass, each storage once.
+    """
+    import torch
+
+    from ftlab.models import count_parameters
+
+    parameters = list(model.parameters())
+    counted = count_parameters(model)
+    own = {p.untyped_storage().data_ptr() for p in parameters}
+    kept: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        storage = tensor.untyped_storage()
+        if storage.data_ptr() not in own:
+            kept[storage.data_ptr()] = storage.nbytes()
+        return tensor
+
+    # Recorded while the graph still holds them, so that no address is used twice.
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        loss = model.train()(**batch).loss
+    model.eval()
+    del loss
+    weights = sum(p.numel() * p.element_size() for p in parameters)
+    moving = 4 * counted["trainable"]
+    return {
+        "trainable": counted["trainable"],
+        "share": counted["trainable"] / counted["total"],
+        "optimizer_bytes": ADAM_STATES * moving,
+        "stored_bytes": moving,
+        "memory_bytes": weights + moving * (1 + ADAM_STATES) + sum(kept.values()),
+    }
