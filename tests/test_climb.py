@@ -14,11 +14,11 @@ from ftlab.climb import COUNTED, Climb, climb, ladder_frame
 from ftlab.data import Task, encode, load_task
 from ftlab.evaluation.forgetting import Memory, base_memory
 from ftlab.experiments import FULL
-from ftlab.ladder import ladder
 from ftlab.methods import Schooling
 from ftlab.models import bits_per_character, load_causal_lm, load_classifier, load_tokenizer
 from ftlab.records import Record
 from ftlab.training import predict
+from ftlab.tuning.methods import ladder
 
 ModelDir = Callable[[str], Path]
 TINY = Schooling(passes=1, least_steps=4, most_steps=4, max_length=24, batch_size=8, looks=2)

@@ -10,15 +10,16 @@ import pytest
 import torch
 from conftest import ENCODERS, FAMILIES, LATE, ORDERS, refused
 
-from ftlab import freezing, methods
+from ftlab import methods
 from ftlab.data import collate, encode, load_task
 from ftlab.evaluation.cost import costs
 from ftlab.evaluation.forgetting import forgotten
-from ftlab.ladder import Rung, ladder
 from ftlab.models import load_causal_lm, load_classifier, load_tokenizer
 from ftlab.models.classifier import as_language_model
 from ftlab.models.layers import layers as layers_of
 from ftlab.training import fit
+from ftlab.tuning import freezing
+from ftlab.tuning.methods import Rung, ladder
 
 ModelDir = Callable[[str], Path]
 TEXTS, LABELS = ORDERS[:8], LATE[:8]

@@ -144,7 +144,7 @@ def _check_sources(values: Mapping[str, Any]) -> Path:
             name = "encoder"
             model_folder(values["encoder"])
         if "documents" in values:
-            from ftlab.serving import read_case
+            from ftlab.rag.own import read_case
 
             name = "documents"
             read_case(values["documents"], values["questions"], values.get("chunk_size", 0))
