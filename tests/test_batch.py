@@ -15,7 +15,7 @@ from ftlab.records import read_record
 BEGIN, END = "<!-- notebooks: begin -->", "<!-- notebooks: end -->"
 TITLE = "# Tiny\n\n**Question:** why?\n\n**Before this:** nothing\n\n**Minutes:** not measured yet"
 PARAMETERS = 'profile = "quick"  # how much\nseed = 0\nbase_model = "lab"'
-OPENED = 'from ftlab.params import open_lab\nif False:\n    open_lab("00_start_here", globals())\n'
+OPENED = 'from ftlab.lab import open_lab\nif False:\n    open_lab("00_start_here", globals())\n'
 # A record made by hand: these notebooks need neither torch nor a model.
 RECORD = """\
 import sys

@@ -24,8 +24,8 @@ from ftlab.experiments import (
     over_seeds,
     seed_ratio,
 )
-from ftlab.lesson import check, guessed, short
 from ftlab.methods import Learned, Method, Schooling
+from ftlab.notebook.display import check, guessed, short
 
 TINY = Schooling(passes=1, least_steps=2, most_steps=3, max_length=24, batch_size=8, looks=2)
 Folder = Callable[[str], Path]

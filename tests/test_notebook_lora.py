@@ -16,7 +16,7 @@ from ftlab.common.paths import project_root
 from ftlab.data import collate, encode
 from ftlab.models import load_classifier, load_tokenizer
 from ftlab.models.layers import blocks
-from ftlab.notebooks import read_notebook
+from ftlab.notebook.files import read_notebook
 from ftlab.tuning import lora
 
 NOTEBOOK = project_root() / "notebooks" / "03_lora.ipynb"

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ftlab.notebooks import readme_table
+from ftlab.notebook.files import readme_table
 from ftlab.reference import MOST_BYTES, findings, read_reference
 
 ROOT = Path(__file__).resolve().parents[1]

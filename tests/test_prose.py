@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from ftlab.notebooks import notebook_paths, read_notebook
+from ftlab.notebook.files import notebook_paths, read_notebook
 from ftlab.reference import reference
 from ftlab.release import foreign_numbers
 

@@ -12,8 +12,8 @@ import pytest
 from conftest import full_record, refused
 
 from ftlab import reference
-from ftlab.contract import NOTEBOOKS
 from ftlab.evaluation import Estimate
+from ftlab.notebook.parameters import NOTEBOOKS
 from ftlab.records import Record
 from ftlab.trials import Claim
 

@@ -12,9 +12,9 @@ from conftest import full_record, refused
 
 from ftlab import verdicts
 from ftlab.common.paths import project_root
-from ftlab.contract import NOTEBOOKS
 from ftlab.evaluation import Estimate
-from ftlab.notebooks import clean, read_notebook
+from ftlab.notebook.files import clean, read_notebook
+from ftlab.notebook.parameters import NOTEBOOKS
 from ftlab.records import Record
 from ftlab.reference import reference
 from ftlab.shown import declared_claims, shown_runs

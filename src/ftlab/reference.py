@@ -16,8 +16,8 @@ from typing import Any
 from ftlab.common.errors import LabError
 from ftlab.common.files import write_atomically
 from ftlab.common.paths import data_dir
-from ftlab.contract import NOTEBOOKS, SEEDS_BY_PROFILE
-from ftlab.notebooks import fill_readme
+from ftlab.notebook.files import fill_readme
+from ftlab.notebook.parameters import NOTEBOOKS, SEEDS_BY_PROFILE
 from ftlab.records import NOT_JUDGED, Record, read_record
 
 PROFILE = "full"

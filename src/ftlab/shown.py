@@ -10,7 +10,7 @@ from typing import Any
 
 from ftlab.common.errors import LabError
 from ftlab.evaluation import Estimate
-from ftlab.notebooks import METADATA, notebook_paths, read_notebook, source_sha256
+from ftlab.notebook.files import METADATA, notebook_paths, read_notebook, source_sha256
 from ftlab.records import VERDICT_COLUMN
 from ftlab.trials import VERDICTS, Claim
 

@@ -15,9 +15,9 @@ from typing import Any, Literal
 
 from ftlab.common.errors import LabError
 from ftlab.common.paths import results_dir
-from ftlab.contract import NOTEBOOKS
-from ftlab.environment import SHOWN_DIGITS
 from ftlab.evaluation import Estimate
+from ftlab.notebook.environment import SHOWN_DIGITS
+from ftlab.notebook.parameters import NOTEBOOKS
 from ftlab.records import read_record
 from ftlab.reference import foreign, reference
 from ftlab.shown import declared_claims, shown_runs

@@ -31,8 +31,8 @@ from ftlab.batch.identity import run_ids
 from ftlab.batch.spaces import Sheet
 from ftlab.batch.yamlfile import YamlFile
 from ftlab.common.errors import LabError
-from ftlab.contract import Value
-from ftlab.notebooks import METADATA, find_notebook, read_notebook
+from ftlab.notebook.files import METADATA, find_notebook, read_notebook
+from ftlab.notebook.parameters import Value
 from ftlab.records import read_record
 
 MOST_RUNS = 1000  # that are begun unasked

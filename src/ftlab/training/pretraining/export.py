@@ -23,7 +23,7 @@ weights on the lab's own corpus. It exists to be fine-tuned in front of a reader
   model is trained, not shipped), and pages, letters and exercises of the fictional town of Ostrel
   (`data/world`, `ftlab.world`).
 - **Made by**: `python -m ftlab.training.pretraining --processes {processes} --steps {steps}`. The
-  prose depends on the installed versions of the libraries, so a new run gives a sibling, not a twin.
+  prose depends on the installed versions of the libraries: a new run gives a sibling, not a twin.
 
 ## Skills
 
