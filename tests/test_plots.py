@@ -13,7 +13,7 @@ import pytest
 from ftlab import plots
 from ftlab.common.errors import LabError
 from ftlab.evaluation import Estimate, wilson
-from ftlab.experiments import over_seeds
+from ftlab.experiments.learning_curve import over_seeds
 from ftlab.plots.claims import VERDICT_LOOKS
 from ftlab.verdicts import RATIO, SHARES, Judgement
 

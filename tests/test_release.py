@@ -12,7 +12,7 @@ import pytest
 from conftest import refused
 
 from ftlab.evaluation import ANYTHING, Estimate, exact, mean_interval
-from ftlab.experiments import over_seeds
+from ftlab.experiments.learning_curve import over_seeds
 from ftlab.records import read_record
 from ftlab.release import foreign_numbers, gate, model_card
 

@@ -22,8 +22,8 @@ from ftlab.data import Task, collate, encode
 from ftlab.evaluation import Estimate, paired_difference, seeds_interval
 from ftlab.evaluation.cost import costs
 from ftlab.evaluation.forgetting import Memory
-from ftlab.experiments import FULL, LearningCurve, cost_until, learning_curve
-from ftlab.methods import Learned, Schooling, fine_tuning, majority, word_counts
+from ftlab.experiments.estimators import Learned, Schooling, fine_tuning, majority, word_counts
+from ftlab.experiments.learning_curve import FULL, LearningCurve, cost_until, learning_curve
 from ftlab.models import load_classifier, load_tokenizer, starting_rate
 from ftlab.tuning.methods import Rung
 
