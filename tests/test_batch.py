@@ -9,8 +9,8 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from ftlab.claims.record import read_record
 from ftlab.cli import main
-from ftlab.records import read_record
 
 BEGIN, END = "<!-- notebooks: begin -->", "<!-- notebooks: end -->"
 TITLE = "# Tiny\n\n**Question:** why?\n\n**Before this:** nothing\n\n**Minutes:** not measured yet"

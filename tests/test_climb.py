@@ -10,13 +10,13 @@ from typing import Any
 
 import pytest
 
+from ftlab.claims.record import Record
 from ftlab.data import Task, encode, load_task
 from ftlab.evaluation.forgetting import Memory, base_memory
 from ftlab.experiments.comparison import COUNTED, Climb, climb, ladder_frame
 from ftlab.experiments.estimators import Schooling
 from ftlab.experiments.learning_curve import FULL
 from ftlab.models import bits_per_character, load_causal_lm, load_classifier, load_tokenizer
-from ftlab.records import Record
 from ftlab.training import predict
 from ftlab.tuning.methods import ladder
 

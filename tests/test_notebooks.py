@@ -14,10 +14,10 @@ import yaml
 from conftest import refused
 
 from ftlab.batch.running import run_notebook
+from ftlab.claims.record import read_record
 from ftlab.common.paths import project_root
 from ftlab.notebook.files import clean, notebook_paths, problems, read_notebook
 from ftlab.notebook.parameters import NOTEBOOKS, check_parameters, parameters_source
-from ftlab.records import read_record
 
 NAME = "00_start_here"
 # Other values than the notebook's own, which tests/test_own_data.py leaves as they are.

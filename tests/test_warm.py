@@ -14,8 +14,8 @@ import pytest
 from ftlab.batch.kernels import Kernels
 from ftlab.batch.running import execute
 from ftlab.batch.warm import imports_of, possible, warm_process
+from ftlab.claims.record import RUN_ID_VARIABLE, read_record
 from ftlab.common.paths import project_root
-from ftlab.records import RUN_ID_VARIABLE, read_record
 
 pytestmark = pytest.mark.skipif(not possible(), reason="kernels are forked on Linux only")
 

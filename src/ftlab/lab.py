@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ftlab.claims.record import Record, new_run_id
 from ftlab.common.errors import LabError
 from ftlab.common.libraries import quiet_libraries, set_seeds
 from ftlab.notebook.environment import SHOWN_DIGITS, describe_environment
@@ -22,7 +23,6 @@ from ftlab.notebook.parameters import (
     check_parameters,
     defaults_of,
 )
-from ftlab.records import Record, new_run_id
 
 # What IPython and papermill themselves put into a notebook's namespace.
 NOT_PARAMETERS = {"In", "Out", "PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH"}
