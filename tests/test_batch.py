@@ -20,8 +20,8 @@ OPENED = 'from ftlab.lab import open_lab\nif False:\n    open_lab("00_start_here
 RECORD = """\
 import sys
 from ftlab.evaluation import exact
-from ftlab.records import Record, new_run_id
-from ftlab.trials import Claim
+from ftlab.claims.record import Record, new_run_id
+from ftlab.claims.claim import Claim
 def open_lab(name, namespace): ...
 open_lab("00_start_here", globals())  # whose contract holds
 record = Record("{name}", profile, 0, {{"profile": profile}}, {{"python": sys.executable}},
