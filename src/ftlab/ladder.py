@@ -218,8 +218,8 @@ def costs(model: Classifier, batch: dict[str, torch.Tensor]) -> dict[str, float]
 def as_language_model(base_model: str, classifier: Classifier) -> PreTrainedModel:
     """The language model whose network the classifier's trunk is: what does it still know?
 
-    Shares its weights with the classifier. LabError for a trunk that stands behind a soft prompt:
-    it answers for one task only.
+    Shares its weights with the classifier, on the device of those. LabError for a trunk that
+    stands behind a soft prompt: it answers for one task only.
     """
     model = load_causal_lm(base_model)
     prefix = model.base_model_prefix
@@ -227,7 +227,8 @@ def as_language_model(base_model: str, classifier: Classifier) -> PreTrainedMode
         raise LabError("This trunk is wrapped, so it cannot be put back under a language head.")
     setattr(model, prefix, classifier.trunk)
     model.tie_weights()
-    return model.eval()
+    # An untied head was loaded on the CPU, while fit() may have taken the trunk elsewhere.
+    return model.to(classifier.trunk.device).eval()
 
 
 def forgotten(
