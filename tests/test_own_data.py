@@ -13,7 +13,7 @@ from conftest import LATE, ORDERS
 
 from ftlab.batch.running import run_notebook
 from ftlab.paths import project_root
-from ftlab.rag.stores import open_store
+from ftlab.rag.opening import open_store
 from ftlab.records import read_record
 
 ModelDir = Callable[[str], Path]
