@@ -154,6 +154,8 @@ def test_bad_input_is_refused_and_changes_nothing(store: Store) -> None:
     store.upsert(page("a", 2), vectors(2))
     for action, words in (
         (lambda: store.search(np.ones((1, WIDTH + 1)), 3), (f"{WIDTH} numbers", "another encoder")),
+        (lambda: store.search(vectors(1), 0), ("k must be 1 or more", "0")),
+        (lambda: store.search(vectors(1), -1), ("k must be 1 or more", "-1")),
         (lambda: store.upsert(page("b", 2), np.ones((2, 3))), (f"{WIDTH} numbers",)),
         (lambda: store.upsert(page("b", 2), vectors(3)), ("2 passages but 3 vectors",)),
         (lambda: store.upsert(page("b", 1), np.zeros((1, WIDTH))), ("zeros",)),

@@ -78,7 +78,7 @@ class Store(Protocol):
 
     def search(self, vectors: ArrayLike, k: int, *, where: Where | None = None) -> list[list[Hit]]:
         """The `k` most similar passages for each of the (queries, dimension) vectors, best first.
-        LabError if the store is empty."""
+        LabError if the store is empty or `k` below 1."""
 
     def passages(self) -> list[Passage]:
         """Everything that is stored."""
@@ -124,6 +124,12 @@ def check_dimension(index: str | Path, stored: int, dimension: int | None) -> No
             f"{index} holds vectors of {stored} numbers, the encoder gives {dimension}: build the "
             "index again, or take the encoder it was built with."
         )
+
+
+def check_k(k: int) -> None:
+    """LabError unless a search for the `k` best passages can find any."""
+    if k < 1:
+        raise LabError(f"k must be 1 or more, not {k}.")
 
 
 def no_hits() -> LabError:
