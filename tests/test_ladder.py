@@ -99,6 +99,14 @@ def test_memory_counts_what_is_kept_for_the_backward_pass() -> None:
     assert costs(One(), {"x": torch.randn(16, 8)})["memory_bytes"] == 4 * (4 * 32 + 16 * 8)  # type: ignore[arg-type]
 
 
+def test_counting_costs_leaves_the_callers_random_numbers_alone(tiny_model_dir: ModelDir) -> None:
+    folder = tiny_model_dir("llama")
+    model, batch = prepared(folder, RUNGS["full"]), collate(rows(folder), 0)
+    before = torch.get_rng_state()
+    costs(model, batch)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_gradual_unfreezing_trains_exactly_the_layers_of_its_stage(
     family: str, tiny_model_dir: ModelDir

@@ -152,14 +152,20 @@ def kept_outputs() -> list[Judgement]:
 
 
 def own_runs(folder: str | Path = "") -> OwnRuns:
-    """The records in `folder` ("": the lab's results) and in the folders right below it.
+    """The records in `folder` ("": the lab's results) and in the folders right below it, and those
+    of sweeps (a sweep's folder is known by its plan.json and stands up to two folders deep).
 
     One that cannot be read is named with the reason and keeps nothing else from being read. A
     folder that is not there holds no records.
     """
     top = Path(folder) if str(folder) else results_dir()
     read, found = 0, OwnRuns(0, [], [])
-    for path in sorted([*top.glob("*.json"), *top.glob("*/*.json")]):
+    paths = {*top.glob("*.json"), *top.glob("*/*.json")}
+    for plan in [path for depth in ("", "*/", "*/*/") for path in top.glob(f"{depth}plan.json")]:
+        if (plan.parent / "runs").is_dir():
+            paths -= {plan, *plan.parent.glob("failed/*.json")}
+            paths |= {*plan.parent.glob("runs/*.json")}
+    for path in sorted(paths):
         name = path.relative_to(top).as_posix()
         try:
             record = read_record(path)

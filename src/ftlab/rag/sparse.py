@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from ftlab.rag.passages import UNSPACED, Passage
-from ftlab.rag.stores import Hit, Where
+from ftlab.rag.stores import Hit, Where, check_k
 
 _RUN = re.compile(rf"[{UNSPACED}]+|[^\W{UNSPACED}]+")
 
@@ -44,6 +44,7 @@ class WordIndex:
         self, questions: Sequence[str], k: int, *, where: Where | None = None
     ) -> list[list[Hit]]:
         """The `k` best passages for each question, best first; fewer if fewer share a word."""
+        check_k(k)
         everything = range(len(self._passages))
         allowed = None if where is None else where.among(self._passages, everything)
         found: list[list[Hit]] = []
