@@ -14,10 +14,10 @@ import nbformat
 import pytest
 from conftest import full_record
 
-from ftlab.batch import identity
-from ftlab.batch.asking import asked, contract_of, from_text
-from ftlab.batch.identity import run_id, run_ids
+import ftlab.batch.run_id as run_id_module
+from ftlab.batch.parameters import complete_parameters, contract_of, parse_value
 from ftlab.batch.plan import Plan, estimated_seconds, read_plan
+from ftlab.batch.run_id import run_id, run_ids
 from ftlab.contract import CONTRACT, NOTEBOOKS, ParameterError, parameters_source
 from ftlab.errors import LabError
 from ftlab.records import write_atomically
@@ -77,7 +77,7 @@ def test_a_copied_notebook_keeps_its_contract(notebook: Path, tmp_path: Path) ->
     copy = tmp_path / "my own.ipynb"
     copy.write_bytes(notebook.read_bytes())
     assert contract_of(copy) == "03_lora"
-    assert asked(copy, {"seed": 4}, tmp_path) == {**LORA, "seed": 4}
+    assert complete_parameters(copy, {"seed": 4}, tmp_path) == {**LORA, "seed": 4}
 
 
 @pytest.mark.parametrize(
@@ -111,7 +111,11 @@ def test_edited_defaults_hold_and_given_values_lie_over_them(tmp_path: Path) -> 
         parameters_source("03_lora").replace("seed = 0", "seed = 7").replace('"quick"', '"full"')
     )
     path = write_notebook(tmp_path / "x.ipynb", parameters=edited)
-    assert asked(path, {"profile": "smoke"}, tmp_path) == {**LORA, "seed": 7, "profile": "smoke"}
+    assert complete_parameters(path, {"profile": "smoke"}, tmp_path) == {
+        **LORA,
+        "seed": 7,
+        "profile": "smoke",
+    }
 
 
 @pytest.mark.parametrize(
@@ -131,7 +135,7 @@ def test_wrong_defaults_are_found_in_the_file(
         tmp_path / "x.ipynb", parameters=parameters_source("03_lora").replace(old, new)
     )
     with pytest.raises(LabError, match=words) as caught:
-        asked(path, {}, tmp_path)
+        complete_parameters(path, {}, tmp_path)
     assert str(path) in str(caught.value)
 
 
@@ -140,7 +144,7 @@ def test_a_repeated_run_of_an_executed_copy_has_its_values(notebook: Path, tmp_p
     injected = nbformat.v4.new_code_cell("seed = 5", metadata={"tags": ["injected-parameters"]})
     executed.cells.insert(2, injected)
     nbformat.write(executed, tmp_path / "run.ipynb")
-    assert asked(tmp_path / "run.ipynb", {}, tmp_path)["seed"] == 5
+    assert complete_parameters(tmp_path / "run.ipynb", {}, tmp_path)["seed"] == 5
 
 
 @pytest.mark.parametrize(
@@ -157,7 +161,7 @@ def test_a_wrong_name_or_value_is_refused(
     notebook: Path, tmp_path: Path, values: dict[str, object], words: str
 ) -> None:
     with pytest.raises(ParameterError, match=words):
-        asked(notebook, values, tmp_path)
+        complete_parameters(notebook, values, tmp_path)
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), 10**400])
@@ -166,15 +170,17 @@ def test_a_number_that_no_record_can_hold_is_refused(
 ) -> None:
     rag = notebook.with_name("04_rag.ipynb")
     with pytest.raises(ParameterError, match="'price_input' must be a number"):
-        asked(rag, {"price_input": value}, tmp_path)
+        complete_parameters(rag, {"price_input": value}, tmp_path)
 
 
 def test_a_whole_number_is_a_number(notebook: Path, tmp_path: Path) -> None:
     rag = notebook.with_name("04_rag.ipynb")
-    whole, other = (asked(rag, {"price_input": value}, tmp_path) for value in (1, 1.0))
+    whole, other = (
+        complete_parameters(rag, {"price_input": value}, tmp_path) for value in (1, 1.0)
+    )
     assert repr(whole["price_input"]) == repr(other["price_input"]) == "1.0"
     assert run_id(rag, whole) == run_id(rag, other)
-    assert repr(asked(rag, {"price_input": -0.0}, tmp_path)["price_input"]) == "0.0"
+    assert repr(complete_parameters(rag, {"price_input": -0.0}, tmp_path)["price_input"]) == "0.0"
 
 
 def test_the_contract_knows_the_names_of_the_labs_own_data() -> None:
@@ -198,7 +204,7 @@ def test_files_are_found_from_here_then_beside_the_notebook(notebook: Path, tmp_
         (folder / name).write_text("text,label\n")
 
     def found(value: str) -> object:
-        return asked(notebook, {"task_data": value}, here)["task_data"]
+        return complete_parameters(notebook, {"task_data": value}, here)["task_data"]
 
     assert found("a.csv") == found("./a.csv") == found(str(here / "a.csv")) == str(here / "a.csv")
     assert found("b.csv") == str(notebook.parent / "b.csv")
@@ -218,14 +224,16 @@ def test_files_are_found_from_here_then_beside_the_notebook(notebook: Path, tmp_
 
 def test_an_index_need_not_be_there_and_documents_must(notebook: Path, tmp_path: Path) -> None:
     rag = notebook.with_name("04_rag.ipynb")
-    assert asked(rag, {"index": "new.db"}, tmp_path)["index"] == str(tmp_path / "new.db")
+    assert complete_parameters(rag, {"index": "new.db"}, tmp_path)["index"] == str(
+        tmp_path / "new.db"
+    )
     for kept in ("", "http://127.0.0.1:19530"):
-        assert asked(rag, {"index": kept}, tmp_path)["index"] == kept
+        assert complete_parameters(rag, {"index": kept}, tmp_path)["index"] == kept
     for name in ("documents", "questions"):  # these cannot come from the Hub
         with pytest.raises(
             LabError, match=f"Parameter '{name}': there is no file or folder 'mine'"
         ):
-            asked(rag, {name: "mine"}, tmp_path)
+            complete_parameters(rag, {name: "mine"}, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +253,7 @@ def test_an_index_need_not_be_there_and_documents_must(notebook: Path, tmp_path:
 def test_a_text_becomes_what_the_contract_says(
     notebook: Path, name: str, text: str, value: object
 ) -> None:
-    found = from_text(notebook.with_name("04_rag.ipynb"), name, text)
+    found = parse_value(notebook.with_name("04_rag.ipynb"), name, text)
     assert (found, type(found)) == (value, type(value))
 
 
@@ -266,7 +274,7 @@ def test_a_text_becomes_what_the_contract_says(
 )
 def test_a_text_that_cannot_become_that_is_refused(notebook: Path, name: str, text: str) -> None:
     with pytest.raises(ParameterError, match=f"'{name}'"):
-        from_text(notebook.with_name("04_rag.ipynb"), name, text)
+        parse_value(notebook.with_name("04_rag.ipynb"), name, text)
 
 
 def test_truths_are_read_from_words(notebook: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,9 +282,9 @@ def test_truths_are_read_from_words(notebook: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setitem(CONTRACT, "seed", Parameter("seed", bool, ""))
     for text, value in (("True", True), ("true", True), ("false", False)):
-        assert from_text(notebook, "seed", text) is value
+        assert parse_value(notebook, "seed", text) is value
     with pytest.raises(ParameterError, match="must be True or False, not 'yes'"):
-        from_text(notebook, "seed", "yes")
+        parse_value(notebook, "seed", "yes")
 
 
 # --- how runs are named
@@ -285,7 +293,7 @@ def test_truths_are_read_from_words(notebook: Path, monkeypatch: pytest.MonkeyPa
 def test_a_name_is_made_of_code_parameters_and_contents(notebook: Path, tmp_path: Path) -> None:
     data = tmp_path / "x.csv"
     data.write_text("text,label\n")
-    parameters = asked(notebook, {"task_data": "x.csv"}, tmp_path)
+    parameters = complete_parameters(notebook, {"task_data": "x.csv"}, tmp_path)
     first = run_id(notebook, parameters)
     assert re.fullmatch(r"03_lora-[0-9a-f]{16}", first)
     assert run_id(notebook, dict(reversed(parameters.items()))) == first
@@ -296,7 +304,7 @@ def test_a_name_is_made_of_code_parameters_and_contents(notebook: Path, tmp_path
     copy = moved / notebook.name
     copy.write_bytes(notebook.read_bytes())
     (moved / "C:\\data\\x.csv").write_text("text,label\n")  # a path on Windows, a name elsewhere
-    given = asked(copy, {"task_data": "C:\\data\\x.csv"}, moved)
+    given = complete_parameters(copy, {"task_data": "C:\\data\\x.csv"}, moved)
     assert given["task_data"] != parameters["task_data"]
     assert run_id(copy, given) == first
 
@@ -315,7 +323,7 @@ def test_a_folder_is_what_its_files_hold(notebook: Path, tmp_path: Path) -> None
     (two / ".DS_Store").write_text("of no account")
 
     def name(folder: Path) -> str:
-        return run_id(notebook, asked(notebook, {"task_data": str(folder)}, tmp_path))
+        return run_id(notebook, complete_parameters(notebook, {"task_data": str(folder)}, tmp_path))
 
     assert name(one) == name(two)
     (two / "deep" / "train.csv").rename(two / "deep" / "test.csv")
@@ -325,27 +333,27 @@ def test_a_folder_is_what_its_files_hold(notebook: Path, tmp_path: Path) -> None
 def test_the_labs_own_names_stand_for_its_data(
     notebook: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parameters = asked(notebook, {"task_data": "tickets"}, root)
+    parameters = complete_parameters(notebook, {"task_data": "tickets"}, root)
     first = run_id(notebook, parameters)
     assert run_id(notebook, {**parameters, "task_data": "reviews"}) != first
     (root / "data" / "reference").mkdir()
     (root / "data" / "reference" / "03_lora.json").write_text("{}")
-    identity._data_sha256.cache_clear()
+    run_id_module._data_sha256.cache_clear()
     assert run_id(notebook, parameters) == first
     (root / "data" / "tickets.csv").write_text("text,label\nchanged,1\n")
-    identity._data_sha256.cache_clear()
+    run_id_module._data_sha256.cache_clear()
     changed = run_id(notebook, parameters)
     assert changed != first
-    monkeypatch.setattr(identity, "package_sha256", lambda: "other code")
+    monkeypatch.setattr(run_id_module, "package_sha256", lambda: "other code")
     assert run_id(notebook, parameters) != changed
 
 
 def test_an_index_that_the_run_writes_does_not_rename_it(notebook: Path, tmp_path: Path) -> None:
     rag = notebook.with_name("04_rag.ipynb")
-    parameters = asked(rag, {"index": "a.db"}, tmp_path)
+    parameters = complete_parameters(rag, {"index": "a.db"}, tmp_path)
     first = run_id(rag, parameters)
     (tmp_path / "a.db").write_text("filled")
-    assert run_id(rag, asked(rag, {"index": "a.db"}, tmp_path)) == first
+    assert run_id(rag, complete_parameters(rag, {"index": "a.db"}, tmp_path)) == first
     assert run_id(rag, {**parameters, "index": "D:\\elsewhere\\a.db"}) == first
     assert run_id(rag, {**parameters, "index": "b.db"}) != first
 
@@ -363,11 +371,11 @@ def test_many_runs_read_their_files_once(
     notebook: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "x.csv").write_text("text,label\n")
-    parameters = asked(notebook, {"task_data": "x.csv"}, tmp_path)
+    parameters = complete_parameters(notebook, {"task_data": "x.csv"}, tmp_path)
     hashed: list[Path] = []
     parameters["base_model"] = str(tmp_path / "x.csv")
     monkeypatch.setattr(
-        identity, "contents_sha256", lambda path, but="": hashed.append(path) or "0"
+        run_id_module, "contents_sha256", lambda path, but="": hashed.append(path) or "0"
     )
     assert len({*run_ids(notebook, [{**parameters, "seed": i} for i in range(50)])}) == 50
     assert hashed == [tmp_path / "x.csv"]

@@ -138,7 +138,7 @@ class WarmProcess:
         self._one_at_a_time = threading.Lock()
         with theirs:
             number = theirs.fileno()
-            command = [sys.executable, "-P", "-m", "ftlab.batch.warm", str(number), *imports]
+            command = [sys.executable, "-P", "-m", "ftlab.batch.forkserver", str(number), *imports]
             self._process = subprocess.Popen(
                 command,
                 env=environment,

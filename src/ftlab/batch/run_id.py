@@ -36,7 +36,8 @@ def run_id(path: Path, parameters: Mapping[str, Value]) -> str:
 def run_ids(path: Path, runs: Iterable[Mapping[str, Value]]) -> list[str]:
     """A name for each run of a notebook file, "<notebook>-<16 hexadecimal digits>".
 
-    `runs` hold complete parameters, as `asked` gives them. A file or folder is what it holds,
+    `runs` hold complete parameters, as
+    `complete_parameters` gives them. A file or folder is what it holds,
     wherever it lies; so a changed file makes a new run. An index, which the run itself writes, is
     its file's name alone. LabError if the notebook or a file cannot be read.
     """

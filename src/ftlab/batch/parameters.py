@@ -25,11 +25,11 @@ from ftlab.params import check_name, check_parameters
 TAGS = ("parameters", "injected-parameters")
 SERVER = re.compile(r"\w+://")
 DRIVE = re.compile(r"[A-Za-z]:")
-TRUTHS = {"true": True, "false": False}
+BOOLEANS = {"true": True, "false": False}
 
 
 @dataclass(frozen=True)
-class Form:
+class NotebookParameters:
     """A notebook file's parameters: `contract` is the lab notebook whose contract holds for it,
     `defaults` are the values that stand in the file, which a reader may have edited."""
 
@@ -67,7 +67,7 @@ class Form:
         return check_parameters(self.contract, found)
 
 
-def read_form(path: Path) -> Form:
+def read_parameters(path: Path) -> NotebookParameters:
     """The parameters of a notebook file; LabError if it cannot be read or is none of the lab's."""
     notebook = read_notebook(path)
     contract = _contract(notebook, path)
@@ -79,7 +79,7 @@ def read_form(path: Path) -> Form:
                 f"{path}: its parameters cell sets '{name}', which is not a parameter of "
                 f"{contract}: allowed are {', '.join(own)}."
             )
-    return Form(path, contract, defaults)
+    return NotebookParameters(path, contract, defaults)
 
 
 def contract_of(path: Path) -> str:
@@ -88,7 +88,7 @@ def contract_of(path: Path) -> str:
     return _contract(read_notebook(path), path)
 
 
-def asked(path: Path, values: Mapping[str, object], base: Path) -> dict[str, Value]:
+def complete_parameters(path: Path, values: Mapping[str, object], base: Path) -> dict[str, Value]:
     """The complete parameters of a run: the notebook file's own values, and `values` over them.
 
     A number stays what the contract calls it (1 is 1.0 where it may be any number). A file or
@@ -96,11 +96,13 @@ def asked(path: Path, values: Mapping[str, object], base: Path) -> dict[str, Val
     path. ParameterError for an unknown name or a value that is not allowed, LabError for a file
     that is not there.
     """
-    form = read_form(path)
-    return form.complete({name: form.value(name, value, base) for name, value in values.items()})
+    notebook = read_parameters(path)
+    return notebook.complete(
+        {name: notebook.value(name, value, base) for name, value in values.items()}
+    )
 
 
-def from_text(path: Path, name: str, text: str) -> Value:
+def parse_value(path: Path, name: str, text: str) -> Value:
     """A value as a command line gives it, turned into what the contract says it is.
 
     A text stays as it is, whatever it looks like. ParameterError if it cannot be turned.
@@ -109,7 +111,7 @@ def from_text(path: Path, name: str, text: str) -> Value:
     kind = CONTRACT[name].kind
     value: object = text
     if kind is bool:
-        value = TRUTHS.get(text.lower(), text)
+        value = BOOLEANS.get(text.lower(), text)
     elif (kind is int and re.fullmatch(r"[+-]?[0-9]{1,18}", text)) or kind is float:
         with contextlib.suppress(ValueError):  # refused below, in the words of the contract
             value = kind(text)
