@@ -436,12 +436,10 @@ def test_a_sample_of_all_combinations_has_each(sweeps: Path) -> None:
 
 
 def test_scalars_are_read_as_they_look(sweeps: Path) -> None:
-    plan = plan_of(
-        sweeps,
-        "notebook: 03_lora\ngrid:\n"
-        f'  text_column: [yes, on, no, 007, 2026-01-01, 1:30, "8", 1_000, "{CODE_LIKE}"]\n',
-    )
-    texts = ["yes", "on", "no", "007", "2026-01-01", "1:30", "8", "1_000", CODE_LIKE]
+    texts = "yes on no 007 2026-01-01 1:30 1_000 True NaN".split()
+    values = f'[{", ".join(texts)}, "8", "{CODE_LIKE}"]'
+    plan = plan_of(sweeps, f"notebook: 03_lora\ngrid:\n  text_column: {values}\n")
+    texts += ["8", CODE_LIKE]
     assert varied(plan) == [(text,) for text in texts]
 
 
@@ -476,6 +474,7 @@ def test_files_are_found_from_the_sweep_files_folder(
         (LORA_IN_1 + "grid:\n  seed: 5", 3, "'seed' must be a list"),
         (LORA_IN_1 + "grid:\n  seed: [[1]]", 3, "'seed' must be a single value"),
         (LORA_IN_1 + "grid:\n  seed:\n  - 1\n  - x", 5, "must be a whole number"),
+        (LORA_IN_1 + "grid:\n  seed:\n  - 1\n  - '2'", 5, "must be a whole number .* not '2'"),
         (LORA_IN_1 + "grid:\n  seed:\n  - 1\n  -", 5, "must be a whole number .* not None"),
         (LORA_IN_1 + "grid:\n  seed: [1]\n  sead: [1]", 4, "did you mean 'seed'"),
         (LORA_IN_1 + "grid:\n  task_data:\n  - nix.csv", 4, "no file or folder 'nix.csv'"),
