@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ import pytest
 from conftest import full_record
 
 import ftlab.batch.run_id as run_id_module
+from ftlab.batch import imports
 from ftlab.batch.parameters import complete_parameters, contract_of, parse_value
 from ftlab.batch.plan import Plan, estimated_seconds, read_plan
 from ftlab.batch.run_id import run_id, run_ids
@@ -28,9 +32,10 @@ CODE_LIKE = "__import__('os').system('touch pwned')"
 
 
 def write_notebook(
-    path: Path, contract: str = "03_lora", parameters: str = "", **about: Any
+    path: Path, contract: str = "03_lora", parameters: str = "", code: str = "", **about: Any
 ) -> Path:
-    """A notebook with the contract's parameters cell, or another, that opens the lab."""
+    """A notebook with the contract's parameters cell, or another, that opens the lab and goes on
+    with `code`."""
     source = parameters or parameters_source(contract)
     cells = [
         nbformat.v4.new_markdown_cell("# Title", id="a"),
@@ -40,6 +45,7 @@ def write_notebook(
             f'lab = open_lab("{contract}", globals())',
             id="c",
         ),
+        *([nbformat.v4.new_code_cell(code, id="d")] if code else []),
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=about), path)
@@ -342,10 +348,57 @@ def test_the_labs_own_names_stand_for_its_data(
     assert run_id(notebook, parameters) == first
     (root / "data" / "tickets.csv").write_text("text,label\nchanged,1\n")
     run_id_module._data_sha256.cache_clear()
-    changed = run_id(notebook, parameters)
-    assert changed != first
-    monkeypatch.setattr(run_id_module, "package_sha256", lambda: "other code")
-    assert run_id(notebook, parameters) != changed
+    assert run_id(notebook, parameters) != first
+
+
+@pytest.fixture
+def named_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, str], str]:
+    """`named_with(notebook, module)`: a run's name where a comment was added to that module of the
+    package; "" changes nothing."""
+    package = imports.PACKAGE
+    copies = itertools.count()
+
+    def name(notebook: Path, module: str) -> str:
+        copy = tmp_path / f"copy-{next(copies)}" / "ftlab"
+        shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        if module:
+            with (copy / module).open("a") as file:
+                file.write("# changed\n")
+        monkeypatch.setattr(imports, "PACKAGE", copy)
+        return run_id(notebook, LORA)
+
+    return name
+
+
+def test_a_run_keeps_its_name_when_code_that_it_does_not_use_changes(
+    tmp_path: Path, named_with: Callable[[Path, str], str]
+) -> None:
+    path = write_notebook(tmp_path / "x.ipynb", code="from ftlab.plots import lines\nimport numpy")
+    first = named_with(path, "")
+    for module in ("plots/series.py", "plots/__init__.py", "batch/tables.py", "climb.py", "cli.py"):
+        assert named_with(path, module) == first, module
+
+
+def test_a_run_is_renamed_when_code_that_it_leads_to_changes(
+    tmp_path: Path, named_with: Callable[[Path, str], str]
+) -> None:
+    path = write_notebook(
+        tmp_path / "x.ipynb", code="def late():\n    from ftlab.training import fit"
+    )
+    used = "training/fitting.py", "training/optimizing.py", "models/rng.py", "params.py"
+    # `open_lab` imports the next one within a function; the last one is imported by any of them.
+    used += "environment.py", "__init__.py"
+    names = [named_with(path, module) for module in ("", *used)]
+    assert len({*names}) == len(names)
+
+
+def test_a_cell_that_is_no_python_may_use_all_code_but_figures(
+    tmp_path: Path, named_with: Callable[[Path, str], str]
+) -> None:
+    path = write_notebook(tmp_path / "x.ipynb", code="files = !ls")
+    first = named_with(path, "")
+    assert named_with(path, "climb.py") != first
+    assert named_with(path, "plots/series.py") == first
 
 
 def test_an_index_that_the_run_writes_does_not_rename_it(notebook: Path, tmp_path: Path) -> None:

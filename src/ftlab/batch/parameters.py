@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ftlab.batch.imports import syntax_trees
 from ftlab.contract import CONTRACT, NOTEBOOKS, ParameterError, Value, defaults_of
 from ftlab.errors import LabError
 from ftlab.hub import is_hub_name
@@ -159,14 +160,8 @@ def _looks_like_a_path(value: str) -> bool:
 
 
 def _contract(notebook: Any, path: Path) -> str:
-    for cell in code_cells(notebook):
-        # Lines for IPython alone, which keep a cell from being plain Python.
-        lines = [line for line in cell.source.splitlines() if line.lstrip()[:1] not in "%!?"]
-        try:
-            nodes = list(ast.walk(ast.parse("\n".join(lines))))
-        except (SyntaxError, ValueError):
-            continue
-        for node in nodes:
+    for tree in filter(None, syntax_trees(notebook)):
+        for node in ast.walk(tree):
             if (
                 isinstance(node, ast.Call)
                 and ast.unparse(node.func).split(".")[-1] == "open_lab"
