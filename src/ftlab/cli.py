@@ -109,7 +109,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from ftlab.batch.asking import asked, from_text
+    from ftlab.batch.parameters import complete_parameters, parse_value
     from ftlab.batch.running import outcome_table, refresh, run_notebook
     from ftlab.notebook.files import find_notebook, notebook_paths, write_readme_table
 
@@ -128,8 +128,8 @@ def _run(arguments: argparse.Namespace) -> int:
             given["profile"] = arguments.profile
         wanted = []
         for path in paths:  # all of them are checked before the first one runs
-            values = {name: from_text(path, name, text) for name, text in given.items()}
-            wanted.append(asked(path, values, here))
+            values = {name: parse_value(path, name, text) for name, text in given.items()}
+            wanted.append(complete_parameters(path, values, here))
         outcomes = [run_notebook(*item) for item in zip(paths, wanted, strict=True)]
     print(outcome_table(outcomes))
     return int(any(outcome.failure for outcome in outcomes))

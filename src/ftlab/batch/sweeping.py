@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from ftlab.batch.folder import DONE, FAILED, RUNNING, SweepFolder
-from ftlab.batch.identity import run_id
 from ftlab.batch.kernels import Kernels
 from ftlab.batch.plan import Plan, Run
+from ftlab.batch.run_id import run_id
 from ftlab.batch.running import execute
 from ftlab.claims.record import RUN_ID_VARIABLE, read_record
 from ftlab.common.errors import LabError
