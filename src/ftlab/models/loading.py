@@ -12,6 +12,7 @@ import torch
 
 from ftlab.common.errors import LabError
 from ftlab.common.hub import go_offline_if_unreachable, is_hub_name
+from ftlab.common.libraries import quiet
 from ftlab.common.paths import data_dir
 from ftlab.models.rng import private_rng
 
@@ -233,19 +234,3 @@ def _explained(what: str, base_model: str) -> Iterator[None]:
         raise LabError(
             f"{what} of {base_model} cannot be loaded ({type(error).__name__}: {reason})."
         ) from error
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without bars, tables of missing keys (`_load` checks them) and remarks on unused settings."""
-    from transformers.utils import logging
-
-    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bar:
-            logging.enable_progress_bar()
