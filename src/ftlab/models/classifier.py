@@ -18,7 +18,8 @@ from torch import nn
 
 from ftlab.common.errors import LabError
 from ftlab.common.files import flush
-from ftlab.models.loading import load_causal_lm, load_trunk, quiet
+from ftlab.common.libraries import quiet
+from ftlab.models.loading import load_causal_lm, load_trunk
 from ftlab.models.rng import private_rng
 
 if TYPE_CHECKING:

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 
 from ftlab.common.errors import LabError
+from ftlab.common.libraries import quiet
 from ftlab.data.features import batches_by_length, encode_pairs
-from ftlab.models.loading import max_length, quiet
+from ftlab.models.loading import max_length
 from ftlab.models.modes import evaluation_mode
 from ftlab.models.rng import private_rng
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ftlab.common.errors import LabError
+from ftlab.common.libraries import quiet
 from ftlab.models.folders import (
     BASE_MODEL,
     check_tokenizer,
@@ -158,19 +157,3 @@ def _check_causal(config: PretrainedConfig, name: str) -> None:
             f"{' and '.join(config.architectures or ['a configuration alone'])}): it cannot "
             "continue a text, but a classifier can be built on it."
         )
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without bars, tables of missing keys (`_load` checks them) and remarks on unused settings."""
-    from transformers.utils import logging
-
-    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bar:
-            logging.enable_progress_bar()

@@ -15,9 +15,10 @@ from torch import nn
 
 from ftlab.common.errors import LabError
 from ftlab.common.hub import go_offline_if_unreachable
+from ftlab.common.libraries import quiet
 from ftlab.data.features import Feature, batches_by_length, collate, encode
 from ftlab.models import BASE_MODEL, load_tokenizer, max_length
-from ftlab.models.loading import load_trunk, quiet
+from ftlab.models.loading import load_trunk
 from ftlab.models.modes import evaluation_mode
 from ftlab.training import Fit, fit
 
