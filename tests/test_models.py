@@ -510,6 +510,9 @@ def test_generation_is_greedy_decoding_of_each_prompt_alone(
     letter = expected[0].strip()[1]  # stops in the middle of a token as well
     stopped = generate(model, tokenizer, PROMPTS, max_new_tokens=8, stop=letter)
     assert stopped == [text.split(letter)[0] for text in expected]
+    across = PROMPTS[0][-1] + expected[0][0]  # begins in the prompt: the model has not written it
+    unstopped = generate(model, tokenizer, PROMPTS, max_new_tokens=8, stop=across)
+    assert unstopped == [text.split(across)[0] for text in expected]
     assert capfd.readouterr().err == ""
 
 

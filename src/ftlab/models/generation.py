@@ -95,7 +95,10 @@ def _continue(
 
 
 class _StopText:
-    """Tells `generate` which rows have written the stop text; it may span several tokens."""
+    """Tells `generate` which rows have written the stop text; it may span several tokens.
+
+    transformers' own `stop_strings` also counts a stop that begins in the prompt.
+    """
 
     def __init__(self, tokenizer: Any, stop: str, prompt_width: int) -> None:
         self.tokenizer, self.stop, self.prompt_width = tokenizer, stop, prompt_width
