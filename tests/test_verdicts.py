@@ -210,6 +210,11 @@ def test_machines_are_compared_within_a_profile(root: Path) -> None:
     (group,) = verdicts.across_machines([*here, *there, *on("C", profile="quick")])
     assert [(j.cpu, j.verdict) for j in group] == [("A", "supported"), ("B", "inconclusive")]
     assert verdicts.across_machines([*here, *here]) == []
+    on_gpu = verdicts.judgements_of(
+        record(environment={**record()["environment"], "cpu": "A", "gpu": "B"}), "own run"
+    )
+    (group,) = verdicts.across_machines([*here, *on_gpu])
+    assert [j.machine for j in group] == [f"A, {here[0].precision}", f"A, B, {here[0].precision}"]
     later = on("A", started="2026-02-01T00:00:00Z", run_id="later")
     assert [j.run for j in verdicts.newest([*later, *here, *there])] == ["run-full", "later"]
 

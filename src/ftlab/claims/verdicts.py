@@ -65,6 +65,7 @@ class Judgement:
     model: str
     other_data: str = ""
     started: str = ""
+    gpu: str = ""
 
     @property
     def limit(self) -> tuple[Side, float] | None:
@@ -79,8 +80,8 @@ class Judgement:
 
     @property
     def machine(self) -> str:
-        """Processor and precision, as far as the record tells."""
-        return f"{self.cpu}, {self.precision}"
+        """Processor, GPU where one was used, and precision, as far as the record tells."""
+        return ", ".join(filter(None, (self.cpu, self.gpu, self.precision)))
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,7 @@ def judgements_of(record: dict[str, Any], source: Source) -> list[Judgement]:
             model=str(about.get("base_model_sha256") or UNKNOWN)[:SHOWN_DIGITS],
             other_data=other,
             started=record["started"],
+            gpu=about.get("gpu", ""),
         )
         for row in record["claims"]
     ]
@@ -145,6 +147,7 @@ def kept_outputs() -> list[Judgement]:
             cpu=run.environment.get("cpu", UNKNOWN),
             precision=run.environment.get("precision", UNKNOWN),
             model=run.environment.get("base_model_sha256", UNKNOWN)[:SHOWN_DIGITS],
+            gpu=run.environment.get("gpu", ""),
         )
         for run in shown_runs()
         for claim in run.claims
