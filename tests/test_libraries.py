@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 import warnings
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,8 +12,9 @@ import datasets
 import huggingface_hub.utils as hub
 import pytest
 import transformers
+from conftest import refused
 
-from ftlab.common.libraries import quiet, quiet_libraries
+from ftlab.common.libraries import quiet, quiet_libraries, require
 from ftlab.models import load_tokenizer
 
 LIBRARIES = (transformers.logging, datasets.logging)
@@ -54,3 +57,31 @@ def test_a_library_is_quiet_inside_and_as_talkative_as_before_afterwards(library
         assert logger.isEnabledFor(logging.WARNING)
         assert logging.is_progress_bar_enabled()
         assert not hub.are_progress_bars_disabled()
+
+
+def test_what_is_not_installed_is_named_with_the_extra_that_brings_it() -> None:
+    require("rag", "torch", "numpy")
+    refused(
+        lambda: require("rag", "torch", "none_such", instead=", or give a path"),
+        "(none_such)",
+        "pip install 'ftlab[rag]', or give a path.",
+    )
+
+
+@pytest.mark.parametrize(
+    ("package", "command", "extra"),
+    [
+        ("papermill", "from ftlab.cli import main; main(['run', '00'])", "batch"),
+        ("nbformat", "import ftlab.notebook.files", "notebooks"),
+        ("bm25s", "from ftlab.rag.sparse import WordIndex; WordIndex([])", "rag"),
+    ],
+)
+def test_without_an_extra_one_sentence_names_it(package: str, command: str, extra: str) -> None:
+    hidden = (
+        "import importlib.util as util; find = util.find_spec; "
+        f"util.find_spec = lambda name: None if name == {package!r} else find(name); "
+    )
+    done = subprocess.run([sys.executable, "-c", hidden + command], capture_output=True, text=True)
+    last = done.stderr.splitlines()[-1]
+    assert package in last
+    assert f"pip install 'ftlab[{extra}]'" in last

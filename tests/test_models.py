@@ -83,9 +83,7 @@ def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     cache.mkdir()
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
-    monkeypatch.setattr(
-        "ftlab.common.hub._went_offline", False
-    )  # an earlier test's probe may have found so
+    monkeypatch.setattr("ftlab.common.hub._went_offline", False)
     return cache
 
 

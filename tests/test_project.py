@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import ast
+import importlib.metadata
+import json
 import re
 import subprocess
 import sys
+import tomllib
 from collections.abc import Iterator
 from graphlib import TopologicalSorter
 from pathlib import Path
@@ -18,6 +21,7 @@ from ftlab.notebook.files import readme_table
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "ftlab"
 MODULES = sorted(PACKAGE.rglob("*.py"))
+NOTEBOOKS = sorted((ROOT / "notebooks").glob("*.ipynb"))
 LONGEST = 300
 # A module imports only from its left.
 ORDER = [
@@ -124,6 +128,40 @@ def test_requirements_are_pinned_and_end_with_the_package() -> None:
     pins = [line for line in lines[:-1] if not line.startswith("#")]
     assert all(re.fullmatch(r"[\w-]+==[\w.]+", line) for line in pins)
     assert "index-url" not in "".join(lines)
+
+
+def needed(path: Path) -> Iterator[str]:
+    """The distributions that the modules which a file imports come from."""
+    if path.suffix == ".ipynb":
+        cells = json.loads(path.read_text(encoding="utf-8"))["cells"]
+        sources = ["".join(cell["source"]) for cell in cells if cell["cell_type"] == "code"]
+    else:
+        sources = [path.read_text(encoding="utf-8")]
+    modules = {name.split(".")[0] for source in sources for name in imported(ast.parse(source))}
+    known = importlib.metadata.packages_distributions()
+    for module in modules - {*sys.stdlib_module_names, "ftlab", "sentence_transformers"}:
+        yield known[module][0].lower().replace("_", "-")
+
+
+@pytest.mark.parametrize("path", [*MODULES, *NOTEBOOKS], ids=relative)
+def test_what_a_room_imports_is_in_the_core_or_in_its_extra(path: Path) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    room = path.parent.name if path in NOTEBOOKS else path.relative_to(PACKAGE).parts[0]
+    extras = {"notebook": ["notebooks"], "cli.py": ["cluster"]}.get(room, [room])
+    declared = [*project["dependencies"]]
+    for extra in extras:
+        declared += project["optional-dependencies"].get(extra, [])
+    names = {re.split("[<>=]", line)[0].lower() for line in declared}
+    with_ipykernel = {"ipython", "jupyter-client", "traitlets"}
+    assert {*needed(path)} <= names | with_ipykernel
+
+
+def test_the_extra_for_development_holds_all_others() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = project["optional-dependencies"]
+    held = re.fullmatch(r"ftlab\[(.+)\]", extras["dev"][0])
+    assert held
+    assert {*held[1].split(",")} == {*extras} - {"dev"}
 
 
 def test_the_readme_gives_every_command() -> None:

@@ -257,8 +257,13 @@ def test_without_the_database_a_sentence_names_what_serves_instead(
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     refused(
-        lambda: open_store(tmp_path / "a.db", WIDTH), "milvus", "pip install", ".npz", "memory:"
+        lambda: open_store(tmp_path / "a.db", WIDTH),
+        "milvus_lite",
+        "pip install 'ftlab[rag]'",
+        ".npz",
+        "memory:",
     )
+    refused(lambda: open_store("http://127.0.0.1:1", WIDTH), "pymilvus", "'ftlab[rag]'.")
     open_store(tmp_path / "a.npz", WIDTH)
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftlab.common.errors import LabError
+from ftlab.common.libraries import require
 from ftlab.common.paths import results_dir
 from ftlab.notebook.parameters import PROFILES
 
@@ -175,10 +176,9 @@ def _check_cluster(arguments: argparse.Namespace) -> None:
     if address and not re.fullmatch(r"(tcp|tls|wss?)://.+:\d+", address):
         raise LabError(f"A scheduler's address looks like tcp://HOST:PORT, not like {address!r}.")
     if arguments.backend == "dask" and not arguments.dry_run:
-        try:
-            from distributed import Client
-        except ImportError:
-            raise LabError("Dask is not installed: pip install distributed.") from None
+        require("cluster", "distributed")
+        from distributed import Client
+
         try:
             with Client(address, timeout=10, set_as_default=False) as client:
                 client.wait_for_workers(1, timeout=10)

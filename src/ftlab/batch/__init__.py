@@ -10,3 +10,7 @@ tables      what came out, as a table and as figures
 
 The command line is `ftlab.cli`.
 """
+
+from ftlab.common.libraries import require
+
+require("batch", "papermill", "nbclient", "nbformat", "ipykernel", "yaml", "filelock", "psutil")

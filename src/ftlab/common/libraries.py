@@ -1,12 +1,26 @@
-"""Libraries kept quiet and seeded."""
+"""Libraries: there or not, kept quiet, and seeded."""
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import random
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+
+from ftlab.common.errors import LabError
+
+
+def require(extra: str, *packages: str, instead: str = "") -> None:
+    """LabError unless all `packages` can be imported: it names the extra of ftlab's that brings
+    them, and what else would do."""
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    if missing:
+        raise LabError(
+            f"This needs what is not installed here ({', '.join(missing)}): "
+            f"pip install 'ftlab[{extra}]'{instead}."
+        )
 
 
 def set_seeds(seed: int) -> None:

@@ -6,11 +6,13 @@ import importlib.util
 from pathlib import Path
 
 from ftlab.common.errors import LabError
+from ftlab.common.libraries import require
 from ftlab.rag.exact import ExactStore
 from ftlab.rag.milvus import MilvusStore
 from ftlab.rag.stores import SERVERS, Store
 
 MEMORY = "memory:"
+EMBEDDED = ("pymilvus", "milvus_lite")  # what a database inside this process needs
 
 
 def open_store(uri: str | Path, dimension: int | None = None) -> Store:
@@ -34,29 +36,18 @@ def open_store(uri: str | Path, dimension: int | None = None) -> Store:
             f"{name!r} names no store: give '{MEMORY}', a path ending in .npz or .db, or the "
             "address of a Milvus server, http://host:19530."
         )
-    package = _missing(server)
-    if package:
-        instead = "" if server else f", or give a path ending in .npz or '{MEMORY}' instead"
-        raise LabError(
-            f"{name} needs the package {package}, which is not installed here: pip install "
-            f"{package}{instead}."
-        )
+    if server:
+        require("rag", "pymilvus")
+    else:
+        instead = f", or give a path ending in .npz or '{MEMORY}' instead"
+        require("rag", *EMBEDDED, instead=instead)
     return MilvusStore(name, dimension)
 
 
 def embedded_uri(folder: str | Path) -> str:
     """Where a store of one's own stands in `folder`: a Milvus Lite database, or, where that does
     not exist for the platform, a file for exact search (and a sentence that says so)."""
-    if not _missing(server=False):
+    if all(map(importlib.util.find_spec, EMBEDDED)):
         return str(Path(folder) / "passages.db")
     print("Milvus Lite is not installed here: the index is a file, searched exactly by numpy.")
     return str(Path(folder) / "passages.npz")
-
-
-def _missing(server: bool) -> str:
-    """The package, by the name that pip knows, without which Milvus cannot be used here, on a
-    server or embedded; "" if none is missing."""
-    for package in ("pymilvus",) if server else ("pymilvus", "milvus_lite"):
-        if importlib.util.find_spec(package) is None:
-            return package.replace("_", "-")
-    return ""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ftlab.common.libraries import require
 from ftlab.rag.passages import UNSPACED, Passage
 from ftlab.rag.stores import Hit, Where, check_k
 
@@ -31,6 +32,7 @@ class WordIndex:
     100,000 short passages)."""
 
     def __init__(self, passages: Sequence[Passage]) -> None:
+        require("rag", "bm25s")
         import bm25s
 
         self._passages = list(passages)
