@@ -21,7 +21,7 @@ from ftlab import freezing
 from ftlab.data import encode, load_task
 from ftlab.models import load_classifier, load_tokenizer
 from ftlab.training import fit
-from ftlab.training.running import Run
+from ftlab.training.loop import Run
 
 
 def train(options: argparse.Namespace, blocks: int, remembered: bool, seed: int) -> tuple[Any, Any]:

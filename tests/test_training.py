@@ -37,7 +37,7 @@ from ftlab.models import (
 )
 from ftlab.training import Fit, choose_device, choose_precision, fit, predict
 from ftlab.training.checkpoints import hash_weights
-from ftlab.training.running import Run
+from ftlab.training.loop import Run
 
 ModelDir = Callable[[str], Path]
 LABELS = ["a", "b", "c"]

@@ -15,8 +15,8 @@ from ftlab.data.features import Feature
 from ftlab.models.layers import layer_of
 from ftlab.models.rng import private_rng
 from ftlab.training.checkpoints import Checkpoints, hash_features, hash_weights
-from ftlab.training.checks import Settings, check_features
-from ftlab.training.running import Metric, Run
+from ftlab.training.loop import Metric, Run
+from ftlab.training.settings import Settings, check_features
 
 
 @dataclass

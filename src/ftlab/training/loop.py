@@ -18,16 +18,16 @@ from ftlab.common.progress import progress_bar
 from ftlab.data.features import Feature, bucketed_batches, collate
 from ftlab.models.rng import reseed
 from ftlab.training.checkpoints import Checkpoints
-from ftlab.training.checks import Settings
-from ftlab.training.evaluating import BATCH_SIZE, evaluate, model_loss, weight
 from ftlab.training.frozen import MOST_BYTES, FrozenTrunk
-from ftlab.training.optimizing import (
+from ftlab.training.optimizer import (
     learning_rate_at,
     load_optimizer,
     make_optimizer,
     moving_tensors,
     optimizer_tensors,
 )
+from ftlab.training.predicting import BATCH_SIZE, evaluate, model_loss, weight
+from ftlab.training.settings import Settings
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
 
