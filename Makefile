@@ -35,7 +35,7 @@ world: $(READY) ## write the world's files in data/ again, bit for bit
 	$(RUN) -m ftlab.world
 
 model: $(READY) ## pretrain the base model in data/ again (hours)
-	$(RUN) -m ftlab.pretraining --processes 2
+	$(RUN) -m ftlab.training.pretraining --processes 2
 
 # The stamp is written last, so that an interrupted installation is taken up again.
 $(READY): requirements.txt pyproject.toml

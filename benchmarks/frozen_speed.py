@@ -17,11 +17,11 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-from ftlab import freezing
 from ftlab.data import encode, load_task
 from ftlab.models import load_classifier, load_tokenizer
 from ftlab.training import fit
 from ftlab.training.loop import Run
+from ftlab.tuning import freezing
 
 
 def train(options: argparse.Namespace, blocks: int, remembered: bool, seed: int) -> tuple[Any, Any]:

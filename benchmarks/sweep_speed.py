@@ -24,7 +24,7 @@ from typing import Any
 from ftlab.batch.folder import SweepFolder
 from ftlab.batch.plan import read_plan
 from ftlab.batch.sweeping import share_out, sweep
-from ftlab.notebooks import find_notebook, read_notebook
+from ftlab.notebook.files import find_notebook, read_notebook
 
 PAPERMILL = "import sys; from papermill.__main__ import papermill; sys.exit(papermill())"
 

@@ -54,7 +54,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def full_record(notebook: str, **changes: Any) -> dict[str, Any]:
     """The record of a full run of a notebook that measured nothing."""
-    from ftlab.contract import NOTEBOOKS
+    from ftlab.notebook.parameters import NOTEBOOKS
 
     return {
         "schema": 1,

@@ -10,8 +10,8 @@ from conftest import LATE, ORDERS
 
 from ftlab.data import collate, encode
 from ftlab.models import Classifier, load_classifier
-from ftlab.models.anchoring import anchor
 from ftlab.training import fit
+from ftlab.tuning.l2sp import anchor
 
 
 @pytest.fixture

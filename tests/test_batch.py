@@ -9,19 +9,19 @@ from pathlib import Path
 import nbformat
 import pytest
 
+from ftlab.claims.record import read_record
 from ftlab.cli import main
-from ftlab.records import read_record
 
 BEGIN, END = "<!-- notebooks: begin -->", "<!-- notebooks: end -->"
 TITLE = "# Tiny\n\n**Question:** why?\n\n**Before this:** nothing\n\n**Minutes:** not measured yet"
 PARAMETERS = 'profile = "quick"  # how much\nseed = 0\nbase_model = "lab"'
-OPENED = 'from ftlab.params import open_lab\nif False:\n    open_lab("00_start_here", globals())\n'
+OPENED = 'from ftlab.lab import open_lab\nif False:\n    open_lab("00_start_here", globals())\n'
 # A record made by hand: these notebooks need neither torch nor a model.
 RECORD = """\
 import sys
 from ftlab.evaluation import exact
-from ftlab.records import Record, new_run_id
-from ftlab.trials import Claim
+from ftlab.claims.record import Record, new_run_id
+from ftlab.claims.claim import Claim
 def open_lab(name, namespace): ...
 open_lab("00_start_here", globals())  # whose contract holds
 record = Record("{name}", profile, 0, {{"profile": profile}}, {{"python": sys.executable}},

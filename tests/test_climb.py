@@ -10,15 +10,15 @@ from typing import Any
 
 import pytest
 
-from ftlab.climb import COUNTED, Climb, climb, ladder_frame
+from ftlab.claims.record import Record
 from ftlab.data import Task, encode, load_task
 from ftlab.evaluation.forgetting import Memory, base_memory
-from ftlab.experiments import FULL
-from ftlab.ladder import ladder
-from ftlab.methods import Schooling
+from ftlab.experiments.comparison import COUNTED, Climb, climb, ladder_frame
+from ftlab.experiments.estimators import Schooling
+from ftlab.experiments.learning_curve import FULL
 from ftlab.models import bits_per_character, load_causal_lm, load_classifier, load_tokenizer
-from ftlab.records import Record
 from ftlab.training import predict
+from ftlab.tuning.methods import ladder
 
 ModelDir = Callable[[str], Path]
 TINY = Schooling(passes=1, least_steps=4, most_steps=4, max_length=24, batch_size=8, looks=2)
@@ -187,7 +187,7 @@ def test_processes_of_their_own_give_the_same_numbers(
     short = Schooling(passes=1, least_steps=4, most_steps=4, max_length=16, looks=1)
     found = []
     for worth in (10**6, 1):  # never, and always
-        monkeypatch.setattr("ftlab.climb.WORTH_PROCESSES", worth)
+        monkeypatch.setattr("ftlab.experiments.comparison.WORTH_PROCESSES", worth)
         found.append(climb(task, base, rungs, [0, 1], short, keep=["full"]))
     alone, spread = found
     assert alone.rungs == spread.rungs

@@ -12,11 +12,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from ftlab import methods
 from ftlab.common.errors import LabError
 from ftlab.evaluation import Estimate
 from ftlab.evaluation.timing import time_side_by_side, weight_change
-from ftlab.experiments import (
+from ftlab.experiments import estimators
+from ftlab.experiments.estimators import Learned, Method, Schooling
+from ftlab.experiments.learning_curve import (
     FULL,
     cost_until,
     labels_needed,
@@ -24,8 +25,7 @@ from ftlab.experiments import (
     over_seeds,
     seed_ratio,
 )
-from ftlab.lesson import check, guessed, short
-from ftlab.methods import Learned, Method, Schooling
+from ftlab.notebook.display import check, guessed, short
 
 TINY = Schooling(passes=1, least_steps=2, most_steps=3, max_length=24, batch_size=8, looks=2)
 Folder = Callable[[str], Path]
@@ -104,7 +104,7 @@ def test_methods_learn_from_the_same_texts(task: Any) -> None:
 
 
 def test_unequal_tries_are_refused(task: Any) -> None:
-    unequal = [constant("a", (1.0,), []), constant("b", (1.0, 2.0), []), methods.majority(task)]
+    unequal = [constant("a", (1.0,), []), constant("b", (1.0, 2.0), []), estimators.majority(task)]
     with pytest.raises(LabError, match=r"a 1, b 2"):
         learning_curve(task, task.validation, unequal, [4], [0], tune_at=[4])
     unequal[0] = replace(unequal[0], given=True)  # its one value was given: there was no search
@@ -113,7 +113,7 @@ def test_unequal_tries_are_refused(task: Any) -> None:
 
 
 def test_counting_words_beats_the_majority_where_words_decide(task: Any) -> None:
-    rivals = [methods.word_counts((10.0,)), methods.majority(task)]
+    rivals = [estimators.word_counts((10.0,)), estimators.majority(task)]
     curve = learning_curve(task, task.read_test(), rivals, [FULL], [0, 1], tune_at=[FULL])
     assert curve.accuracy("TF-IDF + regression", FULL).value > 0.9
     assert 0.4 < curve.accuracy("majority", FULL).value < 0.6
@@ -123,8 +123,8 @@ def test_counting_words_beats_the_majority_where_words_decide(task: Any) -> None
 def test_networks_compete_frozen_or_not(task: Any, tiny_model_dir: Folder, family: str) -> None:
     base = str(tiny_model_dir(family))
     rivals = [
-        methods.fine_tuning("tuned", base, task, (1e-3,), TINY, watched=[8]),
-        methods.frozen_features("frozen", base, task, (1.0,), TINY, random_weights=True),
+        estimators.fine_tuning("tuned", base, task, (1e-3,), TINY, watched=[8]),
+        estimators.frozen_features("frozen", base, task, (1.0,), TINY, random_weights=True),
     ]
     curve = learning_curve(task, task.validation, rivals, [4, FULL], [0], tune_at=[4])
     assert list(curve.column("steps", "tuned", FULL)) == [TINY.most_steps]

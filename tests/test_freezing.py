@@ -11,7 +11,6 @@ import pytest
 import torch
 from conftest import FAMILIES, LATE, ORDERS, refused
 
-from ftlab import freezing
 from ftlab.data import encode
 from ftlab.models import Classifier, load_causal_lm, load_classifier, load_tokenizer
 from ftlab.models.layers import blocks, layers
@@ -19,6 +18,7 @@ from ftlab.training import fit
 from ftlab.training.frozen import frozen_depth
 from ftlab.training.loop import Run
 from ftlab.training.optimizer import make_optimizer
+from ftlab.tuning import freezing
 
 ModelDir = Callable[[str], Path]
 

@@ -10,15 +10,16 @@ import pytest
 import torch
 from conftest import ENCODERS, FAMILIES, LATE, ORDERS, refused
 
-from ftlab import freezing, methods
 from ftlab.data import collate, encode, load_task
 from ftlab.evaluation.cost import costs
 from ftlab.evaluation.forgetting import forgotten
-from ftlab.ladder import Rung, ladder
+from ftlab.experiments import estimators
 from ftlab.models import load_causal_lm, load_classifier, load_tokenizer
 from ftlab.models.classifier import as_language_model
 from ftlab.models.layers import layers as layers_of
 from ftlab.training import fit
+from ftlab.tuning import freezing
+from ftlab.tuning.methods import Rung, ladder
 
 ModelDir = Callable[[str], Path]
 TEXTS, LABELS = ORDERS[:8], LATE[:8]
@@ -152,10 +153,10 @@ def test_a_soft_prompt_is_for_one_task(tiny_model_dir: ModelDir) -> None:
 def test_stages_share_the_steps_and_make_one_history(tiny_model_dir: ModelDir) -> None:
     folder = str(tiny_model_dir("llama"))
     task = load_task("reviews")
-    schooling = methods.Schooling(passes=1, least_steps=9, most_steps=9, max_length=16, looks=2)
+    schooling = estimators.Schooling(passes=1, least_steps=9, most_steps=9, max_length=16, looks=2)
     some = task.train.sample(20, random_state=0)
     rung = RUNGS["gradual unfreezing"]
-    method = methods.fine_tuning(
+    method = estimators.fine_tuning(
         "gradual", folder, task, (1e-3,), schooling, rung=rung, watched=[len(some)]
     )
     learned = method.learn(some, 1e-3, 0)
@@ -174,7 +175,7 @@ def test_a_schedule_reaches_the_training(
     """What a method tells `fit`, and what moves in each of its stages."""
     folder, rung = str(tiny_model_dir("llama")), RUNGS[name]
     task = load_task("reviews")
-    schooling = methods.Schooling(passes=1, least_steps=8, most_steps=8, max_length=16)
+    schooling = estimators.Schooling(passes=1, least_steps=8, most_steps=8, max_length=16)
     told, moved = [], []
 
     def watched(model: Any, *arguments: Any, **settings: Any) -> Any:
@@ -187,7 +188,7 @@ def test_a_schedule_reaches_the_training(
         return run
 
     monkeypatch.setattr("ftlab.training.fit", watched)
-    method = methods.fine_tuning("m", folder, task, (1e-3,), schooling, rung=rung)
+    method = estimators.fine_tuning("m", folder, task, (1e-3,), schooling, rung=rung)
     method.learn(task.train.sample(20, random_state=0), 1e-3, 0)
     everything = {"embeddings", "block 1", "block 2", "last norm", "head"}
     if name == "gradual unfreezing":

@@ -16,11 +16,11 @@ from conftest import CAUSAL, FAMILIES, LATE, ORDERS, refused
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
-from ftlab import lora
 from ftlab.data import collate, encode
 from ftlab.models import load_causal_lm, load_classifier, load_tokenizer, storing
 from ftlab.models.layers import blocks
 from ftlab.training import fit
+from ftlab.tuning import lora
 
 ModelDir = Callable[[str], Path]
 TEXTS, LABELS = ORDERS[:8], LATE[:8]

@@ -12,12 +12,12 @@ import torch
 from conftest import LATE, ORDERS
 from torch import nn
 
-from ftlab import lora
 from ftlab.common.paths import project_root
 from ftlab.data import collate, encode
 from ftlab.models import load_classifier, load_tokenizer
 from ftlab.models.layers import blocks
-from ftlab.notebooks import read_notebook
+from ftlab.notebook.files import read_notebook
+from ftlab.tuning import lora
 
 NOTEBOOK = project_root() / "notebooks" / "03_lora.ipynb"
 SHAPES = pytest.mark.parametrize(("inputs", "outputs"), [(6, 6), (7, 4), (3, 9)])

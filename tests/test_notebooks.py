@@ -14,11 +14,10 @@ import yaml
 from conftest import refused
 
 from ftlab.batch.running import run_notebook
+from ftlab.claims.record import read_record
 from ftlab.common.paths import project_root
-from ftlab.contract import NOTEBOOKS, parameters_source
-from ftlab.notebooks import clean, notebook_paths, problems, read_notebook
-from ftlab.params import check_parameters
-from ftlab.records import read_record
+from ftlab.notebook.files import clean, notebook_paths, problems, read_notebook
+from ftlab.notebook.parameters import NOTEBOOKS, check_parameters, parameters_source
 
 NAME = "00_start_here"
 # Other values than the notebook's own, which tests/test_own_data.py leaves as they are.
@@ -120,7 +119,7 @@ def tiny() -> Any:
         ),
         nbformat.v4.new_code_cell(parameters_source(NAME), metadata={"tags": ["parameters"]}),
         nbformat.v4.new_code_cell(
-            f'from ftlab.params import open_lab\n\nlab = open_lab("{NAME}", globals())'
+            f'from ftlab.lab import open_lab\n\nlab = open_lab("{NAME}", globals())'
         ),
         nbformat.v4.new_code_cell("print(base_model)"),
         nbformat.v4.new_code_cell("lab.record.write()"),

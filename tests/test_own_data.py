@@ -12,9 +12,9 @@ import pytest
 from conftest import LATE, ORDERS
 
 from ftlab.batch.running import run_notebook
+from ftlab.claims.record import read_record
 from ftlab.common.paths import project_root
 from ftlab.rag.stores import open_store
-from ftlab.records import read_record
 
 ModelDir = Callable[[str], Path]
 

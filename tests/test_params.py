@@ -15,9 +15,15 @@ import nbformat
 import numpy as np
 import pytest
 
-from ftlab.contract import CONTRACT, NOTEBOOKS, ParameterError, parameters_source
-from ftlab.environment import weights_sha256
-from ftlab.params import check_parameters, open_lab
+from ftlab.lab import open_lab
+from ftlab.notebook.environment import weights_sha256
+from ftlab.notebook.parameters import (
+    CONTRACT,
+    NOTEBOOKS,
+    ParameterError,
+    check_parameters,
+    parameters_source,
+)
 
 NOTEBOOK = "01_pretraining_vs_finetuning"
 DEFAULTS = NOTEBOOKS[NOTEBOOK]
@@ -108,7 +114,7 @@ def test_what_a_sweep_may_not_try_is_refused(
 
 
 def test_whole_numbers_pass_as_numbers() -> None:
-    from ftlab.contract import Parameter
+    from ftlab.notebook.parameters import Parameter
 
     share = Parameter("share", float, "", low=0, high=1)
     share.check(1)
@@ -280,7 +286,7 @@ def test_papermill_ends_with_one_sentence_and_an_error_code(
     cells = [
         nbformat.v4.new_code_cell(parameters_source(notebook)),
         nbformat.v4.new_code_cell(
-            f'from ftlab.params import open_lab\nlab = open_lab("{notebook}", globals())'
+            f'from ftlab.lab import open_lab\nlab = open_lab("{notebook}", globals())'
         ),
         nbformat.v4.new_code_cell("raise SystemExit('not reached')"),
     ]

@@ -11,11 +11,11 @@ import pandas as pd
 import pytest
 
 from ftlab import plots
+from ftlab.claims.forest import VERDICT_LOOKS, forest
+from ftlab.claims.verdicts import RATIO, SHARES, Judgement
 from ftlab.common.errors import LabError
 from ftlab.evaluation import Estimate, wilson
-from ftlab.experiments import over_seeds
-from ftlab.plots.claims import VERDICT_LOOKS
-from ftlab.verdicts import RATIO, SHARES, Judgement
+from ftlab.experiments.learning_curve import over_seeds
 
 SURE, WIDE = Estimate(0.9, 0.9, 0.9, 3), Estimate(0.5, 0.3, 0.6, 3)
 
@@ -191,7 +191,7 @@ def test_a_forest_has_a_row_and_a_whisker_for_each_claim_and_a_panel_for_each_un
         judgement("A-03", "inconclusive", over_seeds([0.1]), rule=""),  # it could be anything
         judgement("A-04", "supported", Estimate(0.0, 0.0, 0.0, 1), rule="within ±0.01"),
     ]
-    figure = plots.forest(rows, title="t")
+    figure = forest(rows, title="t")
     shares, ratios = figure.axes
     assert (shares.get_xlabel(), ratios.get_xlabel()) == (SHARES, RATIO)
     assert (shares.get_xscale(), ratios.get_xscale()) == ("linear", "log")
@@ -214,7 +214,7 @@ def test_a_forest_has_a_row_and_a_whisker_for_each_claim_and_a_panel_for_each_un
 def test_a_forest_grows_with_its_claims_and_needs_one() -> None:
     def tall(count: int) -> Any:
         rows = [judgement(f"A-{i:02}", "refuted", WIDE) for i in range(count)]
-        return plots.forest(rows, title="t")
+        return forest(rows, title="t")
 
     few, many = tall(20), tall(60)
     assert many.get_figheight() - few.get_figheight() == pytest.approx(40 * 0.40)
@@ -225,12 +225,12 @@ def test_a_forest_grows_with_its_claims_and_needs_one() -> None:
     assert max(text.x1 for text in texts) < many.bbox.x1
     assert all(a.y0 > b.y1 for a, b in pairwise(texts))
     with pytest.raises(LabError, match="at least one claim"):
-        plots.forest([], title="t")
+        forest([], title="t")
 
 
 def test_a_ratio_of_zero_is_drawn_on_a_plain_axis() -> None:
     row = judgement("A-01", "supported", Estimate(0.0, 0.0, 0.0, 1), metric="bytes: a / b")
-    assert plots.forest([row], title="t").axes[0].get_xscale() == "linear"
+    assert forest([row], title="t").axes[0].get_xscale() == "linear"
 
 
 def cells_of(axes: Any) -> dict[tuple[str, str], str]:

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from ftlab.pretraining import corpus, loop, prose
-from ftlab.pretraining.recipe import BASE, SIBLING
-from ftlab.pretraining.tokenizer import END, PAD, train_tokenizer
+from ftlab.training.pretraining import corpus, loop, prose
+from ftlab.training.pretraining.recipe import BASE, SIBLING
+from ftlab.training.pretraining.tokenizer import END, PAD, train_tokenizer
 from ftlab.world import exercises, phrasing
 
 TEXTS = ["The lamp on the quay is lit at dusk and put out again at dawn by the keeper."] * 50

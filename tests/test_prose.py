@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from ftlab.notebooks import notebook_paths, read_notebook
-from ftlab.reference import reference
-from ftlab.release import foreign_numbers
+from ftlab.claims.model_card import foreign_numbers
+from ftlab.claims.reference import reference
+from ftlab.notebook.files import notebook_paths, read_notebook
 
 # What is no result: how a notebook or an exercise defines something. Each with its reason.
 DEFINED = {

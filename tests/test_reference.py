@@ -11,11 +11,11 @@ from typing import Any
 import pytest
 from conftest import full_record, refused
 
-from ftlab import reference
-from ftlab.contract import NOTEBOOKS
+from ftlab.claims import reference
+from ftlab.claims.claim import Claim
+from ftlab.claims.record import Record
 from ftlab.evaluation import Estimate
-from ftlab.records import Record
-from ftlab.trials import Claim
+from ftlab.notebook.parameters import NOTEBOOKS
 
 NAME = "01_pretraining_vs_finetuning"
 BEGIN, END = "<!-- findings: begin -->", "<!-- findings: end -->"

@@ -11,10 +11,10 @@ from typing import Any
 import pytest
 from conftest import refused
 
+from ftlab.claims.model_card import foreign_numbers, gate, model_card
+from ftlab.claims.record import read_record
 from ftlab.evaluation import ANYTHING, Estimate, exact, mean_interval
-from ftlab.experiments import over_seeds
-from ftlab.records import read_record
-from ftlab.release import foreign_numbers, gate, model_card
+from ftlab.experiments.learning_curve import over_seeds
 
 KEPT = sorted((Path(__file__).parents[1] / "data" / "reference").glob("*.json"))
 RECORD: dict[str, Any] = {

@@ -11,8 +11,9 @@ from conftest import refused
 from ftlab.common.errors import LabError
 from ftlab.evaluation.timing import latencies
 from ftlab.models import load_causal_lm, load_tokenizer
+from ftlab.rag.own import FEWEST, OwnItem, own_need, read_case
 from ftlab.rag.passages import AskedQuestion
-from ftlab.serving import FEWEST, OwnItem, Teaching, own_need, read_case, serve, teach, teach_all
+from ftlab.tuning.sft import Teaching, serve, teach, teach_all
 
 PAIRS = [
     (f"Question: What is the colour of the Sabmet {thing}?\nAnswer:", f"It is {colour}.")

@@ -20,7 +20,7 @@ from ftlab.batch.identity import run_id, run_ids
 from ftlab.batch.plan import Plan, estimated_seconds, read_plan
 from ftlab.common.errors import LabError
 from ftlab.common.files import write_atomically
-from ftlab.contract import CONTRACT, NOTEBOOKS, ParameterError, parameters_source
+from ftlab.notebook.parameters import CONTRACT, NOTEBOOKS, ParameterError, parameters_source
 
 LORA = NOTEBOOKS["03_lora"]
 LORA_IN_1 = "notebook: 03_lora\n"
@@ -36,7 +36,7 @@ def write_notebook(
         nbformat.v4.new_markdown_cell("# Title", id="a"),
         nbformat.v4.new_code_cell(source, id="b", metadata={"tags": ["parameters"]}),
         nbformat.v4.new_code_cell(
-            "%matplotlib inline\nfrom ftlab.params import open_lab\n"
+            "%matplotlib inline\nfrom ftlab.lab import open_lab\n"
             f'lab = open_lab("{contract}", globals())',
             id="c",
         ),
@@ -270,7 +270,7 @@ def test_a_text_that_cannot_become_that_is_refused(notebook: Path, name: str, te
 
 
 def test_truths_are_read_from_words(notebook: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from ftlab.contract import Parameter
+    from ftlab.notebook.parameters import Parameter
 
     monkeypatch.setitem(CONTRACT, "seed", Parameter("seed", bool, ""))
     for text, value in (("True", True), ("true", True), ("false", False)):

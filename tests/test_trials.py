@@ -12,10 +12,10 @@ from typing import Any
 import numpy as np
 import pytest
 
+from ftlab.claims.claim import Claim, rule_parts
+from ftlab.claims.record import Record, new_run_id, read_record
 from ftlab.common.errors import LabError
 from ftlab.evaluation import Estimate, exact, paired_difference
-from ftlab.records import Record, new_run_id, read_record
-from ftlab.trials import Claim, rule_parts
 
 JUDGED = {
     "id": "PRE-09",

@@ -10,15 +10,15 @@ import nbformat
 import pytest
 from conftest import full_record, refused
 
-from ftlab import verdicts
+from ftlab.claims import verdicts
+from ftlab.claims.claim import Claim
+from ftlab.claims.record import Record
+from ftlab.claims.reference import reference
+from ftlab.claims.shown import declared_claims, shown_runs
 from ftlab.common.paths import project_root
-from ftlab.contract import NOTEBOOKS
 from ftlab.evaluation import Estimate
-from ftlab.notebooks import clean, read_notebook
-from ftlab.records import Record
-from ftlab.reference import reference
-from ftlab.shown import declared_claims, shown_runs
-from ftlab.trials import Claim
+from ftlab.notebook.files import clean, read_notebook
+from ftlab.notebook.parameters import NOTEBOOKS
 
 NAME, OTHER = "03_lora", "04_rag"
 MODEL = "d11e5ea2084734988642"

@@ -14,8 +14,8 @@ import pytest
 from ftlab.batch.kernels import Kernels
 from ftlab.batch.running import execute
 from ftlab.batch.warm import imports_of, possible, warm_process
+from ftlab.claims.record import RUN_ID_VARIABLE, read_record
 from ftlab.common.paths import project_root
-from ftlab.records import RUN_ID_VARIABLE, read_record
 
 pytestmark = pytest.mark.skipif(not possible(), reason="kernels are forked on Linux only")
 
@@ -110,7 +110,8 @@ def test_a_lost_warm_process_is_started_again(tmp_path: Path) -> None:
 
 def test_what_a_notebook_imports_is_imported_once() -> None:
     names = imports_of(project_root() / "notebooks" / "03_lora.ipynb")
-    assert {"torch", "peft", "ftlab.climb", "transformers.models.llama.modeling_llama"} <= {*names}
+    lab = "ftlab.experiments.comparison"
+    assert {"torch", "peft", lab, "transformers.models.llama.modeling_llama"} <= {*names}
 
 
 def test_another_number_of_threads_is_another_warm_process() -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from ftlab.common.errors import LabError
 from ftlab.common.paths import results_dir
-from ftlab.contract import PROFILES
+from ftlab.notebook.parameters import PROFILES
 
 if TYPE_CHECKING:
     from ftlab.batch.folder import SweepFolder
@@ -111,7 +111,7 @@ def _parser() -> argparse.ArgumentParser:
 def _run(arguments: argparse.Namespace) -> int:
     from ftlab.batch.asking import asked, from_text
     from ftlab.batch.running import outcome_table, refresh, run_notebook
-    from ftlab.notebooks import find_notebook, notebook_paths, write_readme_table
+    from ftlab.notebook.files import find_notebook, notebook_paths, write_readme_table
 
     here = Path.cwd()
     paths = [find_notebook(word, here) for word in arguments.notebooks] or notebook_paths()

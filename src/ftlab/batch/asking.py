@@ -17,9 +17,16 @@ from typing import Any
 
 from ftlab.common.errors import LabError
 from ftlab.common.hub import is_hub_name
-from ftlab.contract import CONTRACT, NOTEBOOKS, ParameterError, Value, defaults_of
-from ftlab.notebooks import code_cells, read_notebook
-from ftlab.params import check_name, check_parameters
+from ftlab.notebook.files import code_cells, read_notebook
+from ftlab.notebook.parameters import (
+    CONTRACT,
+    NOTEBOOKS,
+    ParameterError,
+    Value,
+    check_name,
+    check_parameters,
+    defaults_of,
+)
 
 # Papermill writes a run's values into a cell of its own, behind the notebook's: those hold.
 TAGS = ("parameters", "injected-parameters")

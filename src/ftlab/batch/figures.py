@@ -68,7 +68,7 @@ def sweep_plots(
 def write_plots(folder: Path, figures: Mapping[str, Figure]) -> list[Path]:
     """Save figures as PNG files under their names, with their captions as descriptions; LabError
     if that cannot be done."""
-    from ftlab.plots.looks import DOTS_PER_INCH
+    from ftlab.plots.style import DOTS_PER_INCH
 
     paths = []
     for name, figure in figures.items():

@@ -30,9 +30,9 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from ftlab.batch.plan import Plan, Run
+from ftlab.claims.record import read_record
 from ftlab.common.errors import LabError
 from ftlab.common.files import flush, write_atomically
-from ftlab.records import read_record
 
 DONE, FAILED, RUNNING, MISSING = STATES = ("done", "failed", "running", "missing")
 SCHEMA = 1

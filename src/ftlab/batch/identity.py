@@ -20,8 +20,8 @@ from typing import Any
 from ftlab.common.errors import LabError
 from ftlab.common.files import sha256_of
 from ftlab.common.paths import data_dir
-from ftlab.contract import CONTRACT, Value
-from ftlab.notebooks import read_notebook, source_sha256
+from ftlab.notebook.files import read_notebook, source_sha256
+from ftlab.notebook.parameters import CONTRACT, Value
 
 DIGITS = 16
 LONGEST_STEM = 60  # letters: a name must do as a file's

@@ -30,10 +30,10 @@ from ftlab.batch.asking import contract_of, read_form
 from ftlab.batch.identity import run_ids
 from ftlab.batch.spaces import Sheet
 from ftlab.batch.yamlfile import YamlFile
+from ftlab.claims.record import read_record
 from ftlab.common.errors import LabError
-from ftlab.contract import Value
-from ftlab.notebooks import METADATA, find_notebook, read_notebook
-from ftlab.records import read_record
+from ftlab.notebook.files import METADATA, find_notebook, read_notebook
+from ftlab.notebook.parameters import Value
 
 MOST_RUNS = 1000  # that are begun unasked
 KEYS = ("notebook", "fixed", "grid", "list", "sample")

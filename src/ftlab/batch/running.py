@@ -15,11 +15,11 @@ from pathlib import Path
 from typing import Any
 
 from ftlab.batch.kernels import Kernels
+from ftlab.claims.record import NOT_JUDGED, RUN_ID_VARIABLE, new_run_id, read_record
 from ftlab.common.errors import LabError
 from ftlab.common.files import write_atomically
 from ftlab.common.paths import results_dir
-from ftlab.notebooks import STORED_PROFILE, clean, read_notebook
-from ftlab.records import NOT_JUDGED, RUN_ID_VARIABLE, new_run_id, read_record
+from ftlab.notebook.files import STORED_PROFILE, clean, read_notebook
 
 
 @dataclass(frozen=True)

@@ -13,8 +13,7 @@ from typing import Any
 from ftlab.batch.asking import Form
 from ftlab.batch.yamlfile import Node, YamlFile, is_list
 from ftlab.common.errors import LabError
-from ftlab.contract import CONTRACT, Value
-from ftlab.params import check_name
+from ftlab.notebook.parameters import CONTRACT, Value, check_name
 
 DRAWS = 1000  # for each run wanted, before a space is taken to hold no further one
 DIGITS = 4  # of a number drawn: it can be read, and is the same on every machine

@@ -19,8 +19,8 @@ from ftlab.batch.identity import run_id
 from ftlab.batch.kernels import Kernels
 from ftlab.batch.plan import Plan, Run
 from ftlab.batch.running import execute
+from ftlab.claims.record import RUN_ID_VARIABLE, read_record
 from ftlab.common.errors import LabError
-from ftlab.records import RUN_ID_VARIABLE, read_record
 
 BYTES_OF_A_RUN = 1.5e9  # memory that a run may take: the lab's notebooks stay below 1.2 GB
 LOOK_AGAIN = 1.0  # seconds between two looks at runs that somebody else has under way

@@ -15,9 +15,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftlab.batch.plan import Run
+from ftlab.claims.record import CLAIM_FIELDS, read_record
 from ftlab.common.errors import LabError
 from ftlab.common.files import write_atomically, written_whole
-from ftlab.records import CLAIM_FIELDS, read_record
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -32,11 +32,11 @@ from typing import Any, cast
 from jupyter_client.provisioning import LocalProvisioner
 from traitlets import List, Unicode
 
-from ftlab.notebooks import code_cells, read_notebook
+from ftlab.notebook.files import code_cells, read_notebook
 
 PROVISIONER = "ftlab-warm"
 # What the lab imports where it is used, and takes longest: so for every notebook that opens it.
-OPENER = "ftlab.params"
+OPENER = "ftlab.lab"
 BY_THE_LAB = (
     "torch",
     "transformers.models.llama.modeling_llama",

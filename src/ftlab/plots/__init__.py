@@ -6,12 +6,11 @@ their look by their order: keep it the same from figure to figure. Bands and whi
 intervals; only those of `strip` hold 95% of the values themselves.
 """
 
-from ftlab.plots.choices import borders, heat, pareto
-from ftlab.plots.claims import forest
-from ftlab.plots.judging import confusion, reliability, strip
-from ftlab.plots.looks import LOOKS, show
-from ftlab.plots.rungs import gain_by_forgetting, gain_by_size
+from ftlab.plots.classification import confusion, reliability, strip
+from ftlab.plots.comparison import gain_by_forgetting, gain_by_size
 from ftlab.plots.series import bands, bars, lines
+from ftlab.plots.style import LOOKS, show
+from ftlab.plots.tradeoffs import borders, heat, pareto
 
 __all__ = [
     "LOOKS",
@@ -19,7 +18,6 @@ __all__ = [
     "bars",
     "borders",
     "confusion",
-    "forest",
     "gain_by_forgetting",
     "gain_by_size",
     "heat",

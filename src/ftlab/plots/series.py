@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ftlab.evaluation import Estimate
-from ftlab.plots.looks import (
+from ftlab.plots.style import (
     GREY,
     SIZE,
     first_looks,

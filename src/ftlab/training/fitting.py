@@ -73,7 +73,7 @@ def fit(
     `rate_factors` multiply it by layer ("embeddings", "block 1", ..., "last norm", "head").
     `weight_decay` acts on matrices, embeddings included, not on norms and biases. `clip` limits
     the norm of the gradient. Where the layers below the first trainable one drop nothing out, they
-    are run once a text and not in every epoch (`ftlab.freezing`): equal up to rounding.
+    are run once a text and not in every epoch (`ftlab.tuning.freezing`): equal up to rounding.
 
     `validation` is evaluated every `eval_every` steps or "epoch", and at the end. `patience`
     stops after that many evaluations without a better validation loss (or `metric`, a function of

@@ -25,7 +25,7 @@ from ftlab.evaluation import (
     ratio_interval,
     seeds_interval,
 )
-from ftlab.methods import Learned, Method
+from ftlab.experiments.estimators import Learned, Method
 
 FULL = 0  # the label budget that means: all there are, as in Task.sample_per_class
 OWN_TEXTS = 100  # how many of its training texts a method is asked again, at most

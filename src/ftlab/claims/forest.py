@@ -6,11 +6,11 @@ import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from ftlab.claims.claim import VERDICTS
+from ftlab.claims.verdicts import PANELS, RATIO, Judgement
 from ftlab.common.errors import LabError
 from ftlab.evaluation import ANYTHING
-from ftlab.plots.looks import LOOKS, STYLE, Look
-from ftlab.trials import VERDICTS
-from ftlab.verdicts import PANELS, RATIO, Judgement
+from ftlab.plots.style import LOOKS, STYLE, Look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from ftlab.evaluation import Estimate
-from ftlab.plots.choices import pareto
+from ftlab.plots.tradeoffs import pareto
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

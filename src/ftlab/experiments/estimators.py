@@ -13,8 +13,8 @@ import pandas as pd
 
 from ftlab.data import Task, encode
 from ftlab.evaluation import correct
-from ftlab.freezing import train_only
-from ftlab.ladder import EVERYTHING, Rung
+from ftlab.tuning.freezing import train_only
+from ftlab.tuning.methods import EVERYTHING, Rung
 
 COUNTED = ("step", "epoch", "seconds", "examples", "tokens")  # what goes on in the next stage
 WATCHED = 80  # validation texts that are looked at while a network learns

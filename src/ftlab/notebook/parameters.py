@@ -5,7 +5,11 @@ A notebook has one cell tagged `parameters`, made by `parameters_source`.
 
 from __future__ import annotations
 
-from ftlab.contract.parameter import Parameter, ParameterError, Source, Value
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from ftlab.notebook.parameter import Parameter, ParameterError, Source, Value
 
 __all__ = [
     "CONTRACT",
@@ -16,6 +20,8 @@ __all__ = [
     "ParameterError",
     "Source",
     "Value",
+    "check_name",
+    "check_parameters",
     "defaults_of",
     "parameters_source",
 ]
@@ -229,3 +235,31 @@ def defaults_of(notebook: str) -> dict[str, Value]:
     if notebook not in NOTEBOOKS:
         raise ParameterError(f"'{notebook}' is no notebook of the lab: {', '.join(NOTEBOOKS)}.")
     return NOTEBOOKS[notebook]
+
+
+def check_parameters(notebook: str, values: Mapping[str, object]) -> dict[str, Any]:
+    """`values` in the notebook's order; ParameterError if one is unknown, missing or not allowed.
+
+    Checks the values alone: `open_lab` also looks whether the model and the data are there.
+    """
+    defaults = defaults_of(notebook)
+    for name in values:
+        check_name(notebook, name)
+    for name in defaults:
+        if name not in values:
+            raise ParameterError(
+                f"Parameter '{name}' is not set: run the cell tagged 'parameters' first."
+            )
+        CONTRACT[name].check(values[name])
+    return {name: values[name] for name in defaults}
+
+
+def check_name(notebook: str, name: str) -> None:
+    """Raise ParameterError, with the nearest name, unless the notebook has a parameter `name`."""
+    allowed = defaults_of(notebook)
+    if name not in allowed:
+        near = difflib.get_close_matches(name, allowed, n=1)
+        hint = f"did you mean '{near[0]}'? " if near else ""
+        raise ParameterError(
+            f"'{name}' is not a parameter of {notebook}: {hint}Allowed are {', '.join(allowed)}."
+        )

@@ -1,4 +1,4 @@
-"""The runs that the lab stands by: `python -m ftlab.reference results/<notebook>/<run id>.json`.
+"""The runs that the lab stands by; `python -m ftlab.claims.reference RECORD.json` keeps one.
 
 data/reference/<notebook>.json is the record of one `full` run of a notebook, with the notebook's
 own data and model. The README's table of findings is made of these records, and notebooks show
@@ -13,12 +13,12 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from ftlab.claims.record import NOT_JUDGED, Record, read_record
 from ftlab.common.errors import LabError
 from ftlab.common.files import write_atomically
 from ftlab.common.paths import data_dir
-from ftlab.contract import NOTEBOOKS, SEEDS_BY_PROFILE
-from ftlab.notebooks import fill_readme
-from ftlab.records import NOT_JUDGED, Record, read_record
+from ftlab.notebook.files import fill_readme
+from ftlab.notebook.parameters import NOTEBOOKS, SEEDS_BY_PROFILE
 
 PROFILE = "full"
 FEWEST_SEEDS = SEEDS_BY_PROFILE[PROFILE]
@@ -127,7 +127,7 @@ def table_row(cells: Sequence[object]) -> str:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Keep the records named on the command line and write the README's table; 2 if refused."""
-    parser = argparse.ArgumentParser("python -m ftlab.reference", description=__doc__)
+    parser = argparse.ArgumentParser("python -m ftlab.claims.reference", description=__doc__)
     parser.add_argument("records", nargs="*", help="records of full runs, results/*/*.json")
     try:
         for record in parser.parse_args(argv).records:

@@ -1,4 +1,4 @@
-"""`python -m ftlab.pretraining`: make the lab's base model again, from nothing.
+"""`python -m ftlab.training.pretraining`: make the lab's base model again, from nothing.
 
 Checkpoints are written to the working folder; the same command resumes a run that was stopped.
 With more than one process the rows of every step are shared out and the gradients averaged.
@@ -13,13 +13,14 @@ from pathlib import Path
 from typing import Any
 
 from ftlab.common.paths import data_dir, project_root
-from ftlab.pretraining.recipe import BASE
-from ftlab.pretraining.run import prepare, train
+from ftlab.training.pretraining.recipe import BASE
+from ftlab.training.pretraining.run import prepare, train
 
 
 def main(argv: list[str] | None = None) -> None:
     """Command line of the recipe."""
-    parser = argparse.ArgumentParser(prog="python -m ftlab.pretraining", description=__doc__)
+    name = "python -m ftlab.training.pretraining"
+    parser = argparse.ArgumentParser(prog=name, description=__doc__)
     parser.add_argument("--work", type=Path, default=project_root() / "build" / "pretraining")
     parser.add_argument("--output", type=Path, default=data_dir() / "base_model")
     parser.add_argument("--processes", type=int, default=1)
@@ -37,7 +38,7 @@ def main(argv: list[str] | None = None) -> None:
         mp.spawn(train, (given.processes, work, recipe), nprocs=given.processes)
     else:
         train(0, 1, work, recipe)
-    from ftlab.pretraining.export import export
+    from ftlab.training.pretraining.export import export
 
     export(work, given.output, recipe, given.processes)
 

@@ -13,13 +13,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from ftlab import freezing, lora
 from ftlab.common.errors import LabError
 from ftlab.models import (
     Classifier,
     private_rng,
 )
 from ftlab.models.layers import EMBEDDINGS, HEAD, blocks, layers
+from ftlab.tuning import freezing, lora
 
 if TYPE_CHECKING:
     pass

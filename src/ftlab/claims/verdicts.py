@@ -13,15 +13,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
+from ftlab.claims.claim import Claim, Side, rule_parts
+from ftlab.claims.record import read_record
+from ftlab.claims.reference import foreign, reference
+from ftlab.claims.shown import declared_claims, shown_runs
 from ftlab.common.errors import LabError
 from ftlab.common.paths import results_dir
-from ftlab.contract import NOTEBOOKS
-from ftlab.environment import SHOWN_DIGITS
 from ftlab.evaluation import Estimate
-from ftlab.records import read_record
-from ftlab.reference import foreign, reference
-from ftlab.shown import declared_claims, shown_runs
-from ftlab.trials import Claim, Side, rule_parts
+from ftlab.notebook.environment import SHOWN_DIGITS
+from ftlab.notebook.parameters import NOTEBOOKS
 
 Source = Literal["kept record", "kept outputs", "own run"]
 UNKNOWN = "unknown"

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any
 
+from ftlab.claims.record import FIELDS
+from ftlab.claims.reference import shown_estimate, shown_number, table_row
 from ftlab.common.errors import LabError
 from ftlab.evaluation import LEVEL, Estimate
-from ftlab.records import FIELDS
-from ftlab.reference import shown_estimate, shown_number, table_row
 
 DATA = ("task_data", "documents", "questions")  # parameters that say what was learned or asked
 INTERVAL = f"{LEVEL:.0%} interval"

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ftlab.evaluation import Estimate
-from ftlab.plots.looks import GREY, LOOKS, SIZE, first_looks, heights, legend_below, new_axes
+from ftlab.plots.style import GREY, LOOKS, SIZE, first_looks, heights, legend_below, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike
 
 from ftlab.common.errors import LabError
 from ftlab.evaluation import wilson
-from ftlab.plots.looks import LOOKS, SIZE, first_looks, heights, named_levels, new_axes
 from ftlab.plots.series import lines
+from ftlab.plots.style import LOOKS, SIZE, first_looks, heights, named_levels, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

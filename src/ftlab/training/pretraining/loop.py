@@ -13,8 +13,8 @@ import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftlab.pretraining.corpus import MIX, Corpus
-from ftlab.pretraining.recipe import Recipe
+from ftlab.training.pretraining.corpus import MIX, Corpus
+from ftlab.training.pretraining.recipe import Recipe
 
 if TYPE_CHECKING:
     import torch

@@ -50,7 +50,7 @@ class Recipe:
         import torch
         from transformers import LlamaConfig, LlamaForCausalLM
 
-        from ftlab.pretraining.wiring import wire_induction
+        from ftlab.training.pretraining.wiring import wire_induction
 
         config = LlamaConfig(
             vocab_size=self.vocabulary,

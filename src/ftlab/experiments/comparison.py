@@ -22,10 +22,10 @@ from ftlab.data import Task, collate, encode
 from ftlab.evaluation import Estimate, paired_difference, seeds_interval
 from ftlab.evaluation.cost import costs
 from ftlab.evaluation.forgetting import Memory
-from ftlab.experiments import FULL, LearningCurve, cost_until, learning_curve
-from ftlab.ladder import Rung
-from ftlab.methods import Learned, Schooling, fine_tuning, majority, word_counts
+from ftlab.experiments.estimators import Learned, Schooling, fine_tuning, majority, word_counts
+from ftlab.experiments.learning_curve import FULL, LearningCurve, cost_until, learning_curve
 from ftlab.models import load_classifier, load_tokenizer, starting_rate
+from ftlab.tuning.methods import Rung
 
 FACTORS = (1.0, 2.0, 0.5)  # times a rung's start: the learning rates tried, in this order
 TUNED_ON = 3  # seeds, at most, over which the validation accuracy of a rate is averaged

@@ -13,11 +13,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ftlab.claims.claim import VERDICTS, Claim, Trial
 from ftlab.common.errors import LabError
 from ftlab.common.files import write_atomically
 from ftlab.common.paths import results_dir
 from ftlab.evaluation import Estimate
-from ftlab.trials import VERDICTS, Claim, Trial
 
 if TYPE_CHECKING:
     import pandas as pd

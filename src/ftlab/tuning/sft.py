@@ -1,31 +1,22 @@
-"""Models put to work: taught from pairs or pages, then asked, with what both took. And what they
-are asked when the documents and questions are the reader's own."""
+"""Supervised fine-tuning of a language model on pairs or pages, and its answers afterwards."""
 
 from __future__ import annotations
 
-import random
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
-from ftlab.common.errors import LabError
 from ftlab.common.parallel import in_parallel, pays
 from ftlab.data import encode_pairs
-from ftlab.evaluation import normalise
-from ftlab.rag.passages import AskedQuestion, Passage, read_folder, read_questions
-from ftlab.world.exercises import question_prompt
-from ftlab.world.needs import Item, Need
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-TOWN = "town"  # the documents and questions that the lab brings
 # Training steps from which other processes pay: fewer than in a climb, as each of these models then
 # answers its prompts, token by token.
 WORTH_PROCESSES = 100
-FEWEST = 12  # questions of one's own: some to learn from, some for choices, some to be examined on
 LONGEST = 44  # tokens of an answer, at most: the dialect takes the most
 Key = TypeVar("Key")
 Pairs = Sequence[tuple[str, str]]  # prompt and answer; a page to read is an answer to ""
@@ -69,9 +60,9 @@ def teach(
     base_model: str, pairs: Pairs, teaching: Teaching, seed: int
 ) -> tuple[PreTrainedModel, float, int]:
     """The base model, taught; the seconds of its training; and how many parameters moved."""
-    from ftlab import lora
     from ftlab.models import count_parameters, load_causal_lm, load_tokenizer, starting_rate
     from ftlab.training import fit
+    from ftlab.tuning import lora
 
     tokenizer, model = load_tokenizer(base_model), load_causal_lm(base_model)
     rate = teaching.rate * starting_rate(model)
@@ -143,61 +134,6 @@ def serve(
         np.array([len(ids) for ids in tokenizer(list(prompts))["input_ids"]]),
         # The end of the line is written too.
         np.array([len(ids) + 1 for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]),
-    )
-
-
-@dataclass(frozen=True)
-class OwnItem(Item):
-    """A question of one's own; its `about` is the source that answers it."""
-
-    def is_right(self, text: str) -> bool:
-        """Whether the wanted answer stands in `text`, whatever else does."""
-        return normalise(self.answer) in normalise(text)
-
-
-def read_case(
-    documents: str, questions: str, chunk_size: int = 0
-) -> tuple[list[Passage], list[AskedQuestion]] | None:
-    """A folder's passages, of at most `chunk_size` words (0: as `read_folder` cuts them), and a
-    file's questions; None where both are "town".
-
-    LabError names file, line and reason: what cannot be read, too few questions, or a source that
-    is no document.
-    """
-    if (documents == TOWN) != (questions == TOWN):
-        raise LabError(
-            "documents and questions belong together: give both of your own, or 'town' for both."
-        )
-    if documents == TOWN:
-        return None
-    sized = {"size": chunk_size} if chunk_size else {}
-    passages, asked = read_folder(documents, **sized), read_questions(questions)
-    if len(asked) < FEWEST:
-        raise LabError(f"{questions} holds {len(asked)} questions, and {FEWEST} are the fewest.")
-    sources = {passage.source for passage in passages}
-    lost = next((one.source for one in asked if one.source and one.source not in sources), None)
-    if lost is not None:
-        raise LabError(f"{questions} names the source {lost!r}, which is no file in {documents}.")
-    return passages, asked
-
-
-def own_need(asked: Sequence[AskedQuestion], seed: int, count: int) -> Need:
-    """Questions of one's own, dealt by `seed`: a quarter for choices, half of the others (at most
-    `count`) for the examination, the rest as lessons."""
-    dealt = list(asked)
-    random.Random(f"own/{seed}").shuffle(dealt)
-    items = [
-        OwnItem(question_prompt(one.question), one.answer, one.question, about=one.source)
-        for one in dealt
-    ]
-    choices = len(items) // 4
-    examined = choices + min(count, (len(items) - choices) // 2)
-    return Need(
-        "own",
-        "your questions about your documents",
-        tuple(items[examined:]),
-        tuple(items[choices:examined]),
-        tuple(items[:choices]),
     )
 
 

@@ -6,7 +6,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from ftlab.pretraining.recipe import Recipe
+from ftlab.training.pretraining.recipe import Recipe
 
 _CARD = """# Model card: the lab's base model
 
@@ -22,8 +22,8 @@ weights on the lab's own corpus. It exists to be fine-tuned in front of a reader
   documentation strings and help topics of Python and of the lab's dependencies (read when the
   model is trained, not shipped), and pages, letters and exercises of the fictional town of Ostrel
   (`data/world`, `ftlab.world`).
-- **Made by**: `python -m ftlab.pretraining --processes {processes} --steps {steps}`. The prose
-  depends on the installed versions of the libraries, so a new run gives a sibling, not a twin.
+- **Made by**: `python -m ftlab.training.pretraining --processes {processes} --steps {steps}`. The
+  prose depends on the installed versions of the libraries: a new run gives a sibling, not a twin.
 
 ## Skills
 
@@ -55,7 +55,7 @@ def export(
     from transformers import PreTrainedTokenizerFast
 
     from ftlab.evaluation.skills import lines, measure
-    from ftlab.pretraining.tokenizer import END, PAD
+    from ftlab.training.pretraining.tokenizer import END, PAD
 
     saved = torch.load(work / "checkpoint.pt", weights_only=True)
     fast = Tokenizer.from_file(str(work / "tokenizer.json"))
@@ -95,7 +95,7 @@ def _curve(log: Path, path: Path) -> None:
     import matplotlib.pyplot as plt
     import pandas as pd
 
-    from ftlab.pretraining.corpus import MIX
+    from ftlab.training.pretraining.corpus import MIX
 
     frame = pd.read_csv(log)
     fig, ax = plt.subplots(figsize=(8, 4), layout="constrained")

@@ -19,7 +19,7 @@ import nbformat
 from ftlab.common.errors import LabError
 from ftlab.common.files import write_atomically
 from ftlab.common.paths import project_root
-from ftlab.contract import CONTRACT, NOTEBOOKS, parameters_source
+from ftlab.notebook.parameters import CONTRACT, NOTEBOOKS, parameters_source
 
 STORED_PROFILE = "quick"
 METADATA = "ftlab"  # the key of our own entry in a notebook's metadata
@@ -179,7 +179,7 @@ def _anatomy(notebook: Any, name: str) -> list[str]:
 
 def _contract(notebook: Any, name: str) -> list[str]:
     if name not in NOTEBOOKS:
-        return [f"The contract (ftlab.params) has no notebook {name}."]
+        return [f"The contract (ftlab.lab) has no notebook {name}."]
     code = code_cells(notebook)
     for place in _tagged(notebook, "parameters"):
         if code[place].source.strip() != parameters_source(name):

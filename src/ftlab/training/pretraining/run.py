@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
-from ftlab.pretraining.recipe import Recipe
+from ftlab.training.pretraining.recipe import Recipe
 
 
 def prepare(work: Path) -> None:
@@ -13,8 +13,8 @@ def prepare(work: Path) -> None:
     import numpy as np
     from tokenizers import Tokenizer
 
-    from ftlab.pretraining.prose import paragraphs
-    from ftlab.pretraining.tokenizer import train_tokenizer
+    from ftlab.training.pretraining.prose import paragraphs
+    from ftlab.training.pretraining.tokenizer import train_tokenizer
 
     if (work / "prose.npy").exists():
         return
@@ -34,9 +34,9 @@ def train(rank: int, ranks: int, work: Path, recipe: Recipe) -> None:
     import torch
     from tokenizers import Tokenizer
 
-    from ftlab.pretraining.corpus import Corpus
-    from ftlab.pretraining.loop import Pretraining
-    from ftlab.pretraining.tokenizer import END, PAD
+    from ftlab.training.pretraining.corpus import Corpus
+    from ftlab.training.pretraining.loop import Pretraining
+    from ftlab.training.pretraining.tokenizer import END, PAD
 
     if ranks > 1:
         import torch.distributed as dist

@@ -7,18 +7,22 @@ The code cell behind the parameters opens the lab:
 
 from __future__ import annotations
 
-import difflib
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
+from ftlab.claims.record import Record, new_run_id
 from ftlab.common.errors import LabError
 from ftlab.common.libraries import quiet_libraries, set_seeds
-from ftlab.contract import CONTRACT, SEEDS_BY_PROFILE, ParameterError, defaults_of
-from ftlab.environment import SHOWN_DIGITS, describe_environment
-from ftlab.records import Record, new_run_id
+from ftlab.notebook.environment import SHOWN_DIGITS, describe_environment
+from ftlab.notebook.parameters import (
+    SEEDS_BY_PROFILE,
+    ParameterError,
+    check_parameters,
+    defaults_of,
+)
 
 # What IPython and papermill themselves put into a notebook's namespace.
 NOT_PARAMETERS = {"In", "Out", "PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH"}
@@ -37,34 +41,6 @@ class Lab:
     def pick(self, *, smoke: T, quick: T, full: T) -> T:
         """The value for this run's profile: `epochs = lab.pick(smoke=1, quick=5, full=10)`."""
         return {"smoke": smoke, "quick": quick, "full": full}[self.profile]
-
-
-def check_parameters(notebook: str, values: Mapping[str, object]) -> dict[str, Any]:
-    """`values` in the notebook's order; ParameterError if one is unknown, missing or not allowed.
-
-    Checks the values alone: `open_lab` also looks whether the model and the data are there.
-    """
-    defaults = defaults_of(notebook)
-    for name in values:
-        check_name(notebook, name)
-    for name in defaults:
-        if name not in values:
-            raise ParameterError(
-                f"Parameter '{name}' is not set: run the cell tagged 'parameters' first."
-            )
-        CONTRACT[name].check(values[name])
-    return {name: values[name] for name in defaults}
-
-
-def check_name(notebook: str, name: str) -> None:
-    """Raise ParameterError, with the nearest name, unless the notebook has a parameter `name`."""
-    allowed = defaults_of(notebook)
-    if name not in allowed:
-        near = difflib.get_close_matches(name, allowed, n=1)
-        hint = f"did you mean '{near[0]}'? " if near else ""
-        raise ParameterError(
-            f"'{name}' is not a parameter of {notebook}: {hint}Allowed are {', '.join(allowed)}."
-        )
 
 
 def open_lab(notebook: str, namespace: dict[str, Any]) -> Lab:
@@ -144,7 +120,7 @@ def _check_sources(values: Mapping[str, Any]) -> Path:
             name = "encoder"
             model_folder(values["encoder"])
         if "documents" in values:
-            from ftlab.serving import read_case
+            from ftlab.rag.own import read_case
 
             name = "documents"
             read_case(values["documents"], values["questions"], values.get("chunk_size", 0))

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from html.parser import HTMLParser
 from typing import Any
 
+from ftlab.claims.claim import VERDICTS, Claim
+from ftlab.claims.record import VERDICT_COLUMN
 from ftlab.common.errors import LabError
 from ftlab.evaluation import Estimate
-from ftlab.notebooks import METADATA, notebook_paths, read_notebook, source_sha256
-from ftlab.records import VERDICT_COLUMN
-from ftlab.trials import VERDICTS, Claim
+from ftlab.notebook.files import METADATA, notebook_paths, read_notebook, source_sha256
 
 CLAIM_ID = r"[A-Z]+-\d+"
 

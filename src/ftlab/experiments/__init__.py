@@ -1,0 +1,1 @@
+"""Fair comparisons: the same task, the same rules, the same number of tries for all."""
