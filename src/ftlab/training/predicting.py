@@ -1,9 +1,9 @@
-"""Runs a model over features without learning: losses and logits."""
+"""Runs a model over rows without learning: losses, logits, and whatever else it says."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 import numpy as np
@@ -11,89 +11,96 @@ import torch
 
 from ftlab.common.errors import LabError
 from ftlab.common.hardware import autocast
-from ftlab.data.features import IGNORED, Feature, batches_by_length, collate
+from ftlab.data.features import batches_by_length
 from ftlab.models.modes import evaluation_mode
+from ftlab.training.examples import Examples
+from ftlab.training.objective import Collate, Objective
 
 BATCH_SIZE = 64
 Replay = Callable[[list[int]], AbstractContextManager[None]]
 
 
 def predict(
-    model: Any, features: Sequence[Feature], pad_id: int, batch_size: int = BATCH_SIZE
+    model: Any,
+    rows: Sequence[Any],
+    pad_id: int | None = None,
+    batch_size: int = BATCH_SIZE,
+    *,
+    output: Callable[[Any, Any], torch.Tensor] | None = None,
+    collate: Collate | None = None,
+    length: Callable[[Any], int] | None = None,
 ) -> np.ndarray:
-    """A classifier's logits, (features, labels) in fp32, in the order of `features`.
+    """A classifier's logits, (rows, labels) in fp32, in the order of `rows`.
 
-    Texts of like length share a batch; dropout is off; the model stays on its device.
+    With `output`, a function of model and batch, what it gives: a tensor of (rows, ...). Rows,
+    `pad_id`, `collate` and `length` are those of `fit()`; labels of texts are left out. Rows of
+    like length share a batch; dropout is off; the model stays on its device.
+
+    LabError if there are no rows, if some do not make a batch, and if the model is no classifier.
     """
-    if not features:
-        raise LabError("predict: there are no examples.")
-    inputs = [{"input_ids": feature["input_ids"]} for feature in features]
-    logits: np.ndarray | None = None
-    for chosen, output in _outputs(model, inputs, pad_id, batch_size, "fp32"):
-        part = output.logits.float().cpu().numpy()
-        if part.ndim != 2:
-            raise LabError("predict: the model is no classifier.")
-        if logits is None:
-            logits = np.empty((len(features), part.shape[1]), part.dtype)
-        logits[chosen] = part
-    assert logits is not None
-    return logits
+    objective = Objective(pad_id=pad_id, collate=collate, length=length)
+    objective.check("predict", rows)
+    if objective.texts:
+        rows = [{"input_ids": feature["input_ids"]} for feature in rows]
+    examples = Examples("predict", "", rows, objective)
+    device = next(model.parameters()).device
+    found: np.ndarray | None = None
+    with _inference(model, "fp32"):
+        for chosen in batches_by_length(examples.lengths, batch_size):
+            batch = examples.batch(chosen, device)
+            given = output(model, batch) if output else getattr(model(**batch), "logits", None)
+            if output is None and (given is None or given.ndim != 2):
+                raise LabError("predict: the model is no classifier: give an output.")
+            if given.ndim < 1 or len(given) != len(chosen):
+                raise LabError(
+                    f"predict: the output for {len(chosen)} examples has the shape "
+                    f"{tuple(given.shape)}: it must have one row for each example."
+                )
+            part = given.float().cpu().numpy()
+            if found is None:
+                found = np.empty((len(rows), *part.shape[1:]), part.dtype)
+            found[chosen] = part
+    assert found is not None
+    return found
 
 
 def evaluate(
     model: Any,
-    features: Sequence[Feature],
-    pad_id: int,
+    examples: Examples,
     batch_size: int,
     precision: str,
     replay: Replay,
-) -> tuple[float, np.ndarray | None]:
-    """The mean loss, over texts or over labelled tokens, and a classifier's logits.
+    moment: str,
+    logits: bool,
+) -> tuple[float, tuple[np.ndarray, np.ndarray] | None]:
+    """The weighted mean of the loss; and a classifier's `logits` and labels, if they are wanted.
 
-    `replay(indices)` is entered for the forward pass of these features.
+    `replay(indices)` is entered for the forward pass of these rows; `moment` is for errors.
     """
-    by_token = isinstance(features[0]["labels"], list)
-    total = 0.0
-    logits: list[tuple[list[int], np.ndarray]] = []
-    for chosen, output in _outputs(model, features, pad_id, batch_size, precision, replay):
-        total += output.loss.item() * sum(weight(features[i]) for i in chosen)
-        if not by_token:
-            logits.append((chosen, output.logits.float().cpu().numpy()))
-    loss = total / sum(map(weight, features))
-    if by_token:
-        return loss, None
-    order = np.argsort(np.concatenate([chosen for chosen, _ in logits]))
-    return loss, np.concatenate([part for _, part in logits])[order]
-
-
-def weight(feature: Feature) -> int:
-    """What a feature counts in a mean loss: its learned tokens, or 1 for a labelled text.
-
-    A causal model never predicts the first token, so its label does not count.
-    """
-    labels = feature["labels"]
-    return sum(label != IGNORED for label in labels[1:]) if isinstance(labels, list) else 1
-
-
-def model_loss(model: Any, batch: dict[str, torch.Tensor]) -> Any:
-    """The model's output for a batch; a language model keeps nothing for a continuation."""
-    by_token = "labels" in batch and batch["labels"].ndim == 2
-    return model(**batch, use_cache=False) if by_token else model(**batch)
-
-
-def _outputs(
-    model: Any,
-    features: Sequence[Feature],
-    pad_id: int,
-    batch_size: int,
-    precision: str,
-    replay: Replay = lambda chosen: nullcontext(),
-) -> Iterator[tuple[list[int], Any]]:
     device = next(model.parameters()).device
-    lengths = [len(feature["input_ids"]) for feature in features]
-    with evaluation_mode(model), torch.inference_mode(), autocast(device, precision):
-        for chosen in batches_by_length(lengths, batch_size):
-            batch = collate([features[i] for i in chosen], pad_id)
+    total = 0.0
+    order: list[int] = []
+    said: list[np.ndarray] = []
+    labels: list[np.ndarray] = []
+    with _inference(model, precision):
+        for chosen in batches_by_length(examples.lengths, batch_size):
+            batch = examples.batch(chosen, device)
             with replay(chosen):
-                output = model_loss(model, {k: v.to(device) for k, v in batch.items()})
-            yield chosen, output
+                loss, output = examples.objective(model, batch, moment)
+            total += loss.item() * examples.weight(chosen)
+            if logits:
+                order += chosen
+                said.append(output.logits.float().cpu().numpy())
+                labels.append(batch["labels"].cpu().numpy())
+    mean = total / sum(examples.weights)
+    if not logits:
+        return mean, None
+    places = np.argsort(order)
+    return mean, (np.concatenate(said)[places], np.concatenate(labels)[places])
+
+
+@contextmanager
+def _inference(model: Any, precision: str) -> Iterator[None]:
+    device = next(model.parameters()).device
+    with evaluation_mode(model), torch.inference_mode(), autocast(device, precision):
+        yield

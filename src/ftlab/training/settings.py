@@ -1,15 +1,13 @@
-"""What `fit()` is told to do, and a look at everything it is given before it starts."""
+"""What `fit()` is told to do: the settings, each within its range."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from ftlab.common.errors import LabError
-from ftlab.data.features import IGNORED, Feature
-from ftlab.models import max_length
 
 SCHEDULES = ("linear", "cosine", "constant")
 
@@ -61,56 +59,3 @@ class Settings:
 
 def _whole(value: Any, least: int) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def check_features(which: str, features: Sequence[Feature], model: Any) -> None:
-    """LabError names the first example that the model cannot take, and why."""
-    if not features:
-        raise LabError(f"fit: there are no {which} examples.")
-    vocabulary = model.get_input_embeddings().num_embeddings
-    names = getattr(model, "label_names", None)
-    longest = max_length(model, 10**9)
-    for number, feature in enumerate(features):
-        problem = _token_problem(feature["input_ids"], vocabulary, longest) or (
-            _class_problem(feature.get("labels"), len(names))
-            if names
-            else _token_label_problem(feature.get("labels"), len(feature["input_ids"]))
-        )
-        if problem:
-            raise LabError(f"fit: {which} example {number} {problem}.")
-
-
-def _token_problem(ids: Sequence[int], vocabulary: int, longest: int) -> str:
-    if not ids:
-        return "has no tokens"
-    if max(ids) >= vocabulary or min(ids) < 0:
-        return (
-            f"has the token id {max(ids)}, but the model knows {vocabulary} tokens: tokenizer and "
-            "model do not belong together"
-        )
-    if len(ids) > longest:
-        return f"has {len(ids)} tokens, the model takes {longest}: encode with that max_length"
-    return ""
-
-
-def _class_problem(label: Any, classes: int) -> str:
-    if isinstance(label, list):
-        return "has a label for each token, but the model is a classifier"
-    if label is None:
-        return "has no label"
-    if not 0 <= label < classes:
-        return f"has the label {label}, but the model's labels go from 0 to {classes - 1}"
-    return ""
-
-
-def _token_label_problem(labels: Any, length: int) -> str:
-    if not isinstance(labels, list):
-        return (
-            "has no label for each token: for a language model, labels are the input_ids, with "
-            f"{IGNORED} where nothing is to be learned"
-        )
-    if len(labels) != length:
-        return f"has {length} tokens but {len(labels)} labels"
-    if all(label == IGNORED for label in labels[1:]):
-        return "has nothing to learn: no token after its first has a label"
-    return ""
