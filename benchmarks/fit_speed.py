@@ -37,7 +37,7 @@ from ftlab.models import (
     private_rng,
 )
 from ftlab.training import choose_device, choose_precision, fit, predict
-from ftlab.training.optimizing import make_optimizer
+from ftlab.training.optimizer import make_optimizer
 
 METHODS = ("trainer", "fit", "hand_bf16", "hand")
 WARMUP, WEIGHT_DECAY, CLIP = 0.1, 0.01, 1.0  # those of fit(), given to all

@@ -20,7 +20,7 @@ from unittest.mock import patch
 from ftlab.data import encode, load_task
 from ftlab.models import load_classifier, load_tokenizer
 from ftlab.training import fit
-from ftlab.training.running import Run
+from ftlab.training.loop import Run
 from ftlab.tuning import freezing
 
 

@@ -19,7 +19,7 @@ import numpy as np
 
 from ftlab.models import load_classifier
 from ftlab.training import fit
-from ftlab.training.checkpoints import hash_weights
+from ftlab.training.fingerprint import hash_weights
 
 
 def examples(number: int, seed: int) -> list[dict[str, Any]]:

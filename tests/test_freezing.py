@@ -16,8 +16,8 @@ from ftlab.models import Classifier, load_causal_lm, load_classifier, load_token
 from ftlab.models.layers import blocks, layers
 from ftlab.training import fit
 from ftlab.training.frozen import frozen_depth
-from ftlab.training.optimizing import make_optimizer
-from ftlab.training.running import Run
+from ftlab.training.loop import Run
+from ftlab.training.optimizer import make_optimizer
 from ftlab.tuning import freezing
 
 ModelDir = Callable[[str], Path]
@@ -100,7 +100,7 @@ def test_dropout_below_is_not_replayed(family: str, tiny_model_dir: ModelDir) ->
 def test_too_much_to_remember_is_run_again(
     tiny_model_dir: ModelDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("ftlab.training.running.MOST_BYTES", 1000)
+    monkeypatch.setattr("ftlab.training.loop.MOST_BYTES", 1000)
     folder = str(tiny_model_dir("llama"))
     model = without_dropout(folder)
     freezing.train_only(model, ["head"])

@@ -174,7 +174,7 @@ def test_a_layer_is_its_dense_matrix(transposed: bool, inputs: int, outputs: int
     dense = x @ (weight + 2.0 * layer.B @ layer.A).T + base.bias
     torch.testing.assert_close(layer(x), dense)
     layer.merge()
-    torch.testing.assert_close(layer(x), dense)
+    torch.testing.assert_close(layer.eval()(x), dense)
     torch.testing.assert_close(base(x), dense)
 
 
@@ -345,6 +345,17 @@ def test_what_cannot_be_is_refused(llama: Path, tmp_path: Path) -> None:
     refused(lambda: lora.add_lora(model), "already")
     lora.merge(model)
     refused(lambda: lora.save_adapter(model, tmp_path), "unmerge")
+
+
+def test_a_merged_adapter_is_not_trained(llama: Path) -> None:
+    model = lora.add_lora(classifier(llama))
+    lora.merge(model)
+    before = {name: tensor.clone() for name, tensor in model.state_dict().items()}
+    refused(lambda: train(model, llama), "merged into the weights", "unmerge")
+    assert all(torch.equal(tensor, before[name]) for name, tensor in model.state_dict().items())
+    lora.unmerge(model)
+    train(model, llama)
+    assert all(layer.B.any() for layer in lora.lora_layers(model).values())
 
 
 @pytest.mark.parametrize("family", CAUSAL)

@@ -13,7 +13,7 @@ from conftest import refused
 
 from ftlab.models import load_causal_lm, load_tokenizer
 from ftlab.rag.answering import answer, notes_prompt, supporting
-from ftlab.rag.encoders import TwoTexts, fine_tune_encoder, load_encoder
+from ftlab.rag.encoders import contrastive_loss, fine_tune_encoder, load_encoder
 from ftlab.rag.measures import recall_at_k, reciprocal_ranks
 from ftlab.rag.opening import open_store
 from ftlab.rag.passages import Passage
@@ -222,17 +222,10 @@ def test_the_contrastive_loss_by_hand(tiny_model_dir: ModelDir) -> None:
     logits = a @ b.T / 0.1
     logits[0, 2] = logits[2, 0] = -torch.inf  # the same passage is no wrong answer
     wanted = torch.nn.functional.cross_entropy(logits, torch.arange(3))
-    pairs = [
-        {"input_ids": q + p, "labels": [0] * len(q) + [1] * len(p)}
-        for q, p in (
-            (x["input_ids"], y["input_ids"])
-            for x, y in zip(encoder.features(asked), encoder.features(told), strict=True)
-        )
-    ]
     from ftlab.data import collate
 
-    model = TwoTexts(encoder.model.trunk, temperature=0.1).eval()
-    loss = model(**collate(pairs, encoder.tokenizer.pad_token_id)).loss
+    batch = collate(encoder.features(asked + told), encoder.tokenizer.pad_token_id)
+    loss = contrastive_loss(encoder.model, batch, temperature=0.1)
     torch.testing.assert_close(loss, wanted, atol=1e-4, rtol=1e-4)
 
 

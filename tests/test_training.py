@@ -36,8 +36,8 @@ from ftlab.models import (
     storing,
 )
 from ftlab.training import Fit, choose_device, choose_precision, fit, predict
-from ftlab.training.checkpoints import hash_weights
-from ftlab.training.running import Run
+from ftlab.training.fingerprint import hash_weights
+from ftlab.training.loop import Run
 
 ModelDir = Callable[[str], Path]
 LABELS = ["a", "b", "c"]
@@ -368,7 +368,7 @@ def test_a_killed_run_goes_on_to_the_same_weights(
     undisturbed = json.loads((tmp_path / "undisturbed").read_text())
     assert undisturbed["best_step"] == 2
     assert json.loads(result.read_text()) == undisturbed
-    assert os.listdir(folder) == ["step-00000018"]
+    assert sorted(os.listdir(folder)) == [".lock", "step-00000018"]
 
 
 def test_a_finished_run_returns_at_once(
@@ -400,6 +400,52 @@ def test_checkpoints_of_another_run_are_refused(
     half_frozen.trunk.requires_grad_(False)
     refused(again(model=half_frozen), "starting weights")
     again()()  # the right one still goes
+
+
+def test_a_checkpoint_knows_its_metric_by_what_it_computes(
+    classifier: Callable[..., Classifier], tmp_path: Path
+) -> None:
+    def again(metric: Any) -> Fit:
+        more: dict[str, Any] = {"validation": examples(5, seed=2), "checkpoint_dir": tmp_path}
+        return quick_fit(classifier(), metric=metric, **more)
+
+    def at_least(share: float) -> Any:
+        return lambda logits, labels: float((logits.max(1) > share).mean())
+
+    again(at_least(0.5))
+    again(at_least(0.5))  # another function object that computes the same
+    refused(lambda: again(at_least(0.6)), "another run", "metric")
+    refused(lambda: again(lambda logits, labels: 0.0), "another run", "metric")
+
+
+def test_two_runs_do_not_share_a_folder(
+    classifier: Callable[..., Classifier], tmp_path: Path
+) -> None:
+    settings: dict[str, Any] = {
+        "validation": examples(5, seed=2),
+        "eval_every": 2,
+        "checkpoint_dir": tmp_path,
+        "checkpoint_every": 1,
+    }
+    tried = []
+
+    def metric(logits: np.ndarray, labels: np.ndarray) -> float:
+        if not tried:  # while the first run is under way
+            tried.append(True)
+            (tmp_path / ".unfinished-of-the-first").mkdir()
+            refused(
+                lambda: quick_fit(classifier(), metric=metric, **settings),
+                "Another run",
+                str(tmp_path),
+                "checkpoint_dir",
+            )
+            assert (tmp_path / ".unfinished-of-the-first").is_dir()
+        return 0.0
+
+    done = quick_fit(classifier(), metric=metric, **settings)
+    assert tried
+    assert done.steps == 6
+    assert _names(tmp_path, "step-") == ["step-00000006"]
 
 
 def load_other(model: Classifier) -> Classifier:
@@ -437,7 +483,7 @@ def test_a_full_disk_leaves_the_last_checkpoint(
         "No space left on device",
         "step-00000002",
     )
-    assert [path.name for path in tmp_path.iterdir()] == ["step-00000002"]
+    assert sorted(os.listdir(tmp_path)) == [".lock", "step-00000002"]
     undisturbed, resumed = classifier(), classifier()
     quick_fit(undisturbed)
     quick_fit(resumed, **settings)

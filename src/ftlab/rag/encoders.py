@@ -5,8 +5,8 @@ from __future__ import annotations
 import importlib.util
 import inspect
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, Protocol
 
 import numpy as np
@@ -52,7 +52,7 @@ class TrunkEncoder:
 
     def __init__(self, trunk: Any, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
-        self.model = TwoTexts(trunk).eval()
+        self.model = BiEncoder(trunk).eval()
         self.dimension = int(trunk.config.hidden_size)
 
     def encode(self, texts: Sequence[str], batch_size: int = 64) -> np.ndarray:
@@ -64,13 +64,13 @@ class TrunkEncoder:
             lengths = [len(feature["input_ids"]) for feature in features]
             for chosen in batches_by_length(lengths, batch_size):
                 batch = collate([features[i] for i in chosen], self.tokenizer.pad_token_id)
-                found = self.model.vectors(**{k: v.to(device) for k, v in batch.items()})
+                found = self.model(**{k: v.to(device) for k, v in batch.items()})
                 vectors[chosen] = found.cpu().numpy()
         return vectors
 
     def features(self, texts: Sequence[str]) -> list[Feature]:
         """The tokens of each text."""
-        return encode(self.tokenizer, texts, max_length=max_length(self.model, MOST_TOKENS))
+        return encode(self.tokenizer, texts, max_length=max_length(self.model.trunk, MOST_TOKENS))
 
     def save(self, folder: str | Path) -> None:
         """Weights (safetensors) and tokenizer, so that `load_encoder(folder)` gives it again."""
@@ -79,61 +79,40 @@ class TrunkEncoder:
             self.tokenizer.save_pretrained(folder)
 
 
-class TwoTexts(nn.Module):
-    """A trunk that reads questions and passages, as a model that `fit()` can train.
+class BiEncoder(nn.Module):
+    """A trunk that reads a text, question or passage, into one vector of length 1."""
 
-    In training every row is a question followed by its passage, and `labels` says which token
-    belongs to which (0 and 1, -100 for padding): they are taken apart before the trunk reads them.
-    """
-
-    def __init__(self, trunk: Any, temperature: float = 0.05) -> None:
+    def __init__(self, trunk: Any) -> None:
         super().__init__()
-        self.trunk, self.temperature = trunk, temperature
+        self.trunk = trunk
         # Causal models would keep keys and values for a continuation that never comes.
         caches = "use_cache" in inspect.signature(trunk.forward).parameters
         self._arguments: dict[str, Any] = {"use_cache": False} if caches else {}
 
-    @property
-    def config(self) -> Any:
-        """The trunk's configuration."""
-        return self.trunk.config
-
-    def get_input_embeddings(self) -> nn.Module:
-        """The trunk's table of token vectors."""
-        return self.trunk.get_input_embeddings()
-
-    def vectors(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """(batch, length) token ids and mask to (batch, width) vectors of length 1."""
+    def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
+        """(batch, length) token ids and mask to (batch, width): the mean over real tokens."""
         states = self.trunk(
             input_ids=input_ids, attention_mask=attention_mask, **self._arguments
         ).last_hidden_state
         mask = attention_mask.unsqueeze(-1)
         return nn.functional.normalize((states.float() * mask).sum(1) / mask.sum(1), dim=-1)
 
-    def forward(
-        self,
-        input_ids: torch.Tensor,
-        attention_mask: torch.Tensor,
-        labels: torch.Tensor,
-        use_cache: bool = False,
-    ) -> SimpleNamespace:
-        """InfoNCE (van den Oord et al. 2018) with the batch's other passages as negatives
-        (Henderson et al. 2017): which passage belongs to the question? Mean cross-entropy."""
-        rows: list[torch.Tensor] = []
-        for side in (0, 1):
-            rows += [row[kept == side] for row, kept in zip(input_ids, labels, strict=True)]
-        ids = nn.utils.rnn.pad_sequence(rows, batch_first=True)
-        lengths = torch.tensor([len(row) for row in rows], device=ids.device)
-        mask = (torch.arange(ids.shape[1], device=ids.device) < lengths[:, None]).long()
-        asked, told = self.vectors(ids, mask).float().chunk(2)
-        logits = asked @ told.T / self.temperature
-        # The same passage again, asked for by another question, is no negative.
-        passages = ids[len(input_ids) :]
-        same = (passages[:, None] == passages[None]).all(-1)
-        same.fill_diagonal_(False)
-        logits = logits.masked_fill(same, -torch.inf)
-        wanted = torch.arange(len(logits), device=logits.device)
-        return SimpleNamespace(loss=nn.functional.cross_entropy(logits, wanted), logits=logits)
+
+def contrastive_loss(
+    model: Any, batch: dict[str, torch.Tensor], temperature: float
+) -> torch.Tensor:
+    """InfoNCE (van den Oord et al. 2018) with the batch's other passages as negatives (Henderson
+    et al. 2017): which passage belongs to the question? Mean cross-entropy.
+
+    `batch` holds token ids and mask, (2 x pairs, length) each: all questions, then all passages.
+    """
+    asked, told = model(**batch).chunk(2)
+    logits = asked @ told.T / temperature
+    # The same passage again, asked for by another question, is no negative.
+    (_, ids), (_, mask) = batch["input_ids"].chunk(2), batch["attention_mask"].chunk(2)
+    same = ((ids[:, None] == ids) & (mask[:, None] == mask)).all(-1)
+    logits = logits.masked_fill(same.fill_diagonal_(False), -torch.inf)
+    return nn.functional.cross_entropy(logits, torch.arange(len(logits), device=logits.device))
 
 
 def fine_tune_encoder(
@@ -163,19 +142,14 @@ def fine_tune_encoder(
         raise LabError("batch_size must be 2 or more: the other passages are what to tell it from.")
     if not temperature > 0:
         raise LabError(f"temperature must be above 0, not {temperature}.")
-    half = max_length(encoder.model, 2 * MOST_TOKENS) // 2  # both must fit together
-    pairs = [
-        {"input_ids": asked[:half] + told[:half], "labels": [0] * len(asked) + [1] * len(told)}
-        for asked, told in (
-            (a["input_ids"][:half], b["input_ids"][:half])
-            for a, b in zip(encoder.features(questions), encoder.features(passages), strict=True)
-        )
-    ]
-    encoder.model.temperature = temperature
+    pad_id = encoder.tokenizer.pad_token_id
+    pairs = zip(encoder.features(questions), encoder.features(passages), strict=True)
     return fit(
         encoder.model,
-        pairs,
-        pad_id=encoder.tokenizer.pad_token_id,
+        list(pairs),
+        loss=partial(contrastive_loss, temperature=temperature),
+        collate=lambda rows: collate([row[side] for side in (0, 1) for row in rows], pad_id),
+        length=lambda row: sum(len(feature["input_ids"]) for feature in row),
         learning_rate=learning_rate,
         epochs=epochs,
         batch_size=batch_size,

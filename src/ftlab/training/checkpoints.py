@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-import hashlib
+import contextlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
+from filelock import FileLock, Timeout
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import nn
 
 from ftlab.common.errors import LabError
 from ftlab.common.files import flush
-from ftlab.data.features import Feature
-from ftlab.models.storing import digest, save_tensors
+from ftlab.models.storing import save_tensors
 
 TENSORS, STATE = "tensors.safetensors", "state.json"
-PREFIX, UNFINISHED = "step-", ".unfinished-"
+PREFIX, UNFINISHED, LOCK = "step-", ".unfinished-", ".lock"
 
 
 class Checkpoints:
@@ -40,6 +38,28 @@ class Checkpoints:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise LabError(f"The folder for checkpoints cannot be made: {error}.") from error
+
+    @contextlib.contextmanager
+    def locked(self) -> Iterator[None]:
+        """Within it no other run reads or writes here; LabError if one does already.
+
+        The lock is the operating system's, which frees it when its holder ends, however that
+        happens; its file stays.
+        """
+        lock = FileLock(self.folder / LOCK, timeout=0, is_singleton=False)
+        try:
+            lock.acquire()
+        except Timeout:
+            raise LabError(
+                f"Another run is writing its checkpoints to {self.folder}: wait until it has "
+                "ended, or choose another checkpoint_dir."
+            ) from None
+        except OSError as error:
+            raise LabError(f"The folder for checkpoints cannot be used: {error}.") from error
+        try:
+            yield
+        finally:
+            lock.release()
 
     def load(self) -> tuple[dict[str, Any], dict[str, torch.Tensor]] | None:
         """State and tensors of the newest checkpoint; None if there is none."""
@@ -102,22 +122,3 @@ class Checkpoints:
             f"The checkpoint in {self.folder} belongs to another run, which differs in its "
             f"{first}{values}{more}{hint}, or choose another checkpoint_dir."
         )
-
-
-def hash_features(features: Sequence[Feature] | None) -> str:
-    """A digest of tokens, labels and their order."""
-    found = hashlib.sha256()
-    for feature in features or ():
-        for values in (feature["input_ids"], np.atleast_1d(feature["labels"])):
-            row = np.asarray(values, dtype=np.int64)
-            found.update(len(row).to_bytes(8, "little") + row.tobytes())
-    return found.hexdigest()
-
-
-def hash_weights(model: nn.Module) -> str:
-    """A digest of every weight, its name, its shape and whether it is trained."""
-    trained = {name for name, p in model.named_parameters() if p.requires_grad}
-    return digest(
-        (f"{name} {tuple(tensor.shape)} {tensor.dtype} {name in trained}", tensor)
-        for name, tensor in model.state_dict().items()
-    )

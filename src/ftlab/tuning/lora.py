@@ -46,7 +46,14 @@ class LoRALinear(nn.Module):
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         y = self.base(x)
-        return y if self.before is not None else y + self.scale * (x @ self.A.T @ self.B.T)
+        if self.before is None:
+            return y + self.scale * (x @ self.A.T @ self.B.T)
+        if self.training and self.A.requires_grad and torch.is_grad_enabled():
+            raise LabError(
+                "LoRA is merged into the weights, so training would pass it by: unmerge the model "
+                "first."
+            )
+        return y
 
     def change(self) -> torch.Tensor:
         """What is added to the weight, in its own shape."""
@@ -55,7 +62,10 @@ class LoRALinear(nn.Module):
 
     @torch.no_grad()
     def merge(self) -> None:
-        """Add the change into the weight; the old one is kept, so that it can come back."""
+        """Add the change into the weight; the old one is kept, so that it can come back.
+
+        A merged layer is not trained: `forward` raises LabError if it is asked to.
+        """
         if self.before is None:
             self.before = self.base.weight.clone()
             self.base.weight += self.change()

@@ -15,19 +15,20 @@ import torch
 from ftlab.common.errors import LabError
 from ftlab.common.hardware import autocast
 from ftlab.common.progress import progress_bar
-from ftlab.data.features import Feature, bucketed_batches, collate
+from ftlab.data.features import bucketed_batches
 from ftlab.models.rng import reseed
 from ftlab.training.checkpoints import Checkpoints
-from ftlab.training.checks import Settings
-from ftlab.training.evaluating import BATCH_SIZE, evaluate, model_loss, weight
+from ftlab.training.examples import Examples, listed
 from ftlab.training.frozen import MOST_BYTES, FrozenTrunk
-from ftlab.training.optimizing import (
+from ftlab.training.optimizer import (
     learning_rate_at,
     load_optimizer,
     make_optimizer,
     moving_tensors,
     optimizer_tensors,
 )
+from ftlab.training.predicting import BATCH_SIZE, evaluate
+from ftlab.training.settings import Settings
 
 Metric = Callable[[np.ndarray, np.ndarray], float]
 
@@ -50,19 +51,16 @@ class Run:
     def __init__(
         self,
         model: Any,
-        train: Sequence[Feature],
-        validation: Sequence[Feature] | None,
-        pad_id: int,
+        train: Examples,
+        validation: Examples | None,
         settings: Settings,
         metric: Metric | None,
         checkpoints: Checkpoints | None,
     ) -> None:
         self.model, self.train, self.validation = model, train, validation
-        self.pad_id, self.settings, self.metric = pad_id, settings, metric
-        self.checkpoints = checkpoints
+        self.objective = train.objective
+        self.settings, self.metric, self.checkpoints = settings, metric, checkpoints
         self.device = next(model.parameters()).device
-        self.lengths = [len(feature["input_ids"]) for feature in train]
-        self.weights = [weight(feature) for feature in train]
         self.per_epoch = math.ceil(len(train) / (settings.batch_size * settings.accumulate))
         self.total = settings.max_steps or settings.epochs * self.per_epoch
         self.moving = moving_tensors(model)
@@ -77,11 +75,13 @@ class Run:
 
     def _frozen_trunk(self) -> FrozenTrunk | None:
         """The frozen part of the model, if running it once a text is enough, and saves work."""
+        if not self.objective.plain:
+            return None
         trunk = FrozenTrunk(self.model)
         seen = self.total * self.settings.batch_size * self.settings.accumulate
         if not trunk.depth or seen < 2 * len(self.train):
             return None
-        texts = [*self.train, *(self.validation or [])]
+        texts = [*self.train.rows, *(self.validation.rows if self.validation else [])]
         return trunk if trunk.bytes_for(texts) <= MOST_BYTES else None
 
     def go(self, checkpoint_every: int, progress: bool) -> None:
@@ -116,8 +116,9 @@ class Run:
             return
         began = time.perf_counter()
         with autocast(self.device, self.settings.precision):
-            for name, features in (("train", self.train), ("validation", self.validation or [])):
-                self.kept[name] = self.trunk.remember(features, self.pad_id)
+            for name, examples in (("train", self.train), ("validation", self.validation)):
+                rows = examples.rows if examples else []
+                self.kept[name] = self.trunk.remember(rows, self.objective.pad_id)
         self.spent = time.perf_counter() - began
 
     def _replay(self, name: str, chosen: list[int]) -> AbstractContextManager[None]:
@@ -131,21 +132,22 @@ class Run:
         size = settings.batch_size
         epoch, place = divmod(done, self.per_epoch)
         chosen = self._batches(epoch)[place]
-        chosen = sorted(chosen, key=lambda i: self.lengths[i])
+        chosen = sorted(chosen, key=lambda i: self.train.lengths[i])
         # Dropout depends on seed and step alone: a resumed run needs no state of random numbers.
         reseed(int(np.random.SeedSequence([settings.seed, done]).generate_state(1)[0]), self.device)
-        weights = sum(self.weights[i] for i in chosen)
+        weights = self.train.weight(chosen)
         self.model.train()
         losses = []
         for part in (chosen[i : i + size] for i in range(0, len(chosen), size)):
-            batch = collate([self.train[i] for i in part], self.pad_id)
-            batch = {name: tensor.to(self.device) for name, tensor in batch.items()}
+            batch = self.train.batch(part, self.device)
             with autocast(self.device, settings.precision), self._replay("train", part):
-                loss = model_loss(self.model, batch).loss
+                loss, _ = self.objective(self.model, batch, f"step {done + 1}")
             # The mean over the whole step, not the mean of the parts' means.
-            loss = loss * (sum(self.weights[i] for i in part) / weights)
-            loss.backward()
+            loss = loss * (self.train.weight(part) / weights)
+            if loss.requires_grad:
+                loss.backward()
             losses.append(loss.detach())
+        self._require_gradient(done + 1)
         norm = torch.nn.utils.clip_grad_norm_(self.trainable, settings.clip or math.inf)
         last = self.state.history[-1] if self.state.history else {}
         row = {
@@ -157,10 +159,10 @@ class Run:
             "validation_loss": math.nan,
             "validation_metric": math.nan,
             "examples": last.get("examples", 0) + len(chosen),
-            "tokens": last.get("tokens", 0) + sum(self.lengths[i] for i in chosen),
+            "tokens": last.get("tokens", 0) + self.train.tokens(chosen),
         }
         for what, value in (("loss", row["loss"]), ("gradient", row["gradient_norm"])):
-            self._require_finite(what, value, row, kept=done)
+            self._require_finite(what, value, row, kept=done, chosen=chosen)
         for group in self.optimizer.param_groups:
             group["lr"] = row["learning_rate"] * group["factor"]
         self.optimizer.step()
@@ -171,21 +173,41 @@ class Run:
     def _batches(self, epoch: int) -> list[list[int]]:
         if self.order[0] != epoch:
             size = self.settings.batch_size * self.settings.accumulate
-            batches = bucketed_batches(self.lengths, size, self.settings.seed, epoch)
+            batches = bucketed_batches(self.train.lengths, size, self.settings.seed, epoch)
             self.order = (epoch, batches)
         return self.order[1]
 
-    def _require_finite(self, what: str, value: float, row: dict[str, float], kept: int) -> None:
+    def _require_gradient(self, step: int) -> None:
+        """Stop a run whose loss says nothing about the weights that are to be trained."""
+        if all(parameter.grad is None for parameter in self.trainable):
+            raise LabError(
+                f"fit: the loss of step {step} has no gradient: it does not depend on any weight "
+                "that is to be trained, or it was detached from them or computed under no_grad."
+            )
+
+    def _require_finite(
+        self,
+        what: str,
+        value: float,
+        row: dict[str, float],
+        kept: int,
+        chosen: Sequence[int] = (),
+    ) -> None:
         """Stop a run that has left the numbers; `kept` is the step whose weights the model has."""
         if math.isfinite(value):
             return
         self.optimizer.zero_grad()
         self._restore(self.best_weights)
         kept = self.state.best_step if self.best_weights else kept
+        on = f" on the training examples {listed(chosen)}" if chosen else ""
+        advice = (
+            f"the model keeps its weights of step {kept}: try a lower learning rate"
+            if kept
+            else "no weight has moved yet, so look at these examples and at the loss"
+        )
         raise LabError(
             f"fit: the {what} became {value} at step {row['step']} with learning rate "
-            f"{row['learning_rate']:.3g}; the model keeps its weights of step {kept}: try a lower "
-            "learning rate."
+            f"{row['learning_rate']:.3g}{on}; {advice}."
         )
 
     def _evaluation_due(self, step: int) -> bool:
@@ -196,22 +218,21 @@ class Run:
     def _evaluate(self, row: dict[str, float]) -> None:
         """Validation into `row`; the best weights so far are kept if they are to be restored."""
         assert self.validation is not None
-        by_token = isinstance(self.validation[0]["labels"], list)
-        size = self.settings.batch_size if by_token else BATCH_SIZE
-        loss, logits = evaluate(
+        step = int(row["step"])
+        classifies = self.objective.plain and hasattr(self.model, "label_names")
+        loss, said = evaluate(
             self.model,
             self.validation,
-            self.pad_id,
-            size,
+            BATCH_SIZE if classifies else self.settings.batch_size,
             self.settings.precision,
             lambda chosen: self._replay("validation", chosen),
+            f"the validation of step {step}",
+            logits=self.metric is not None,
         )
-        step = int(row["step"])
         self._require_finite("validation loss", loss, row, kept=step)
         row["validation_loss"] = value = loss
-        if self.metric is not None and logits is not None:
-            labels = np.array([feature["labels"] for feature in self.validation])
-            row["validation_metric"] = float(self.metric(logits, labels))
+        if self.metric is not None and said is not None:
+            row["validation_metric"] = float(self.metric(*said))
             value = -row["validation_metric"]
         state = self.state
         if value < state.best:

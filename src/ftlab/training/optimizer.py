@@ -9,7 +9,7 @@ import torch
 from torch import nn
 
 from ftlab.models.layers import layer_of
-from ftlab.training.checks import Settings
+from ftlab.training.settings import Settings
 
 
 def make_optimizer(
