@@ -12,11 +12,12 @@ import nbformat
 import pytest
 import yaml
 from conftest import refused
+from notebook_rules import problems
 
 from ftlab.batch.running import run_notebook
 from ftlab.claims.record import read_record
 from ftlab.common.paths import project_root
-from ftlab.notebook.files import clean, notebook_paths, problems, read_notebook
+from ftlab.notebook.files import clean, notebook_paths, read_notebook
 from ftlab.notebook.parameters import NOTEBOOKS, check_parameters, parameters_source
 
 NAME = "00_start_here"
