@@ -68,7 +68,7 @@ NUMBER = rf"(?:{DIGITS}|\b(?:{'|'.join(WORDS)})\b)"
 RESULT = re.compile(
     rf"{NUMBER}\s?(?:%|per\s?cent\b)"  # 91%, ninety per cent
     rf"|{NUMBER}[\s-](?:percentage )?points?\b"
-    rf"|{NUMBER}(?:-fold\b|\s?[x\u00d7](?!\w)"  # 6-fold, 6x
+    rf"|{NUMBER}(?:-fold\b|[x\u00d7](?!\w)"  # 6-fold, 6x
     r"|\stimes\s(?:as|the|that|its|their|more|less|fewer|\w+er)\b)"  # six times as fast
     r"|(?<![\w.])\d+\s(?:out\s)?of\s\d+\b"  # 87 of 100
     rf"|{DECIMAL}",
