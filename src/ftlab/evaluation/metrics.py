@@ -22,11 +22,6 @@ def accuracy(predictions: ArrayLike, labels: ArrayLike) -> float:
     return _compute("accuracy", _classes(predictions), _classes(labels))
 
 
-def macro_f1(predictions: ArrayLike, labels: ArrayLike) -> float:
-    """F1 of every class that occurs as a label or a prediction, averaged with equal weight."""
-    return _compute("macro F1", _classes(predictions), _classes(labels))
-
-
 def class_scores(predictions: ArrayLike, labels: ArrayLike) -> dict[str, float]:
     """Every score of `CLASS_SCORES`; predicted classes and labels are whole numbers, (items,).
 
