@@ -169,7 +169,7 @@ def test_the_readme_gives_every_command() -> None:
     phony = re.search(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     assert phony
     targets = set(phony[1].split()) - {"help"}
-    assert {"setup", "run", "test", "lab"} <= targets
+    assert {"setup", "run", "check", "test", "lab"} <= targets
     missing = [target for target in targets if f"make {target}" not in readme]
     assert not missing
 
@@ -203,3 +203,13 @@ def test_checks_run_the_readmes_test_command() -> None:
     script = (ROOT / ".ci" / "run").read_text().splitlines()
     assert script[-1] == "make test"
     assert "set -euo pipefail" in script
+
+
+def test_all_tests_are_run_by_one_command_and_the_quick_ones_by_the_other() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    recipes = dict(re.findall(r"^(\w+): .*\n\t(.+)$", makefile, flags=re.MULTILINE))
+    assert recipes["check"] == '$(TESTS) -m "not slow"'
+    assert recipes["test"] == "$(TESTS)"
+    tests = re.search(r"^TESTS := (.+)$", makefile, flags=re.MULTILINE)
+    assert tests
+    assert not re.search(r" (-k|-m (?!pytest)|--ignore|--deselect|-x)", tests[1])

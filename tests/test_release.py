@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from card_numbers import foreign_numbers
 from conftest import refused
 from huggingface_hub import ModelCard
 
-from ftlab.claims.model_card import foreign_numbers, gate, model_card
+from ftlab.claims.model_card import gate, model_card
 from ftlab.claims.record import read_record
 from ftlab.evaluation import ANYTHING, Estimate, exact, mean_interval
 from ftlab.experiments.learning_curve import over_seeds

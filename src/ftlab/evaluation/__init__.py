@@ -29,7 +29,6 @@ from ftlab.evaluation.metrics import (
     class_scores,
     correct,
     exact_match,
-    macro_f1,
 )
 from ftlab.evaluation.texts import bleu, chrf, matches, normalise, token_f1
 
@@ -53,7 +52,6 @@ __all__ = [
     "expected_calibration_error",
     "fit_temperature",
     "items_needed",
-    "macro_f1",
     "matches",
     "mcnemar",
     "mean_interval",
