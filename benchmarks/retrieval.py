@@ -19,6 +19,7 @@ import json
 import os
 import shutil
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -30,10 +31,14 @@ import numpy as np
 
 from ftlab.models import generate, load_causal_lm, load_tokenizer
 from ftlab.rag.answering import notes_prompt
-from ftlab.rag.connection import own_server
 from ftlab.rag.milvus import COLLECTION
-from ftlab.rag.passages import Passage, town_passages
-from ftlab.rag.stores import Hit, Store, Where, open_store
+from ftlab.rag.opening import open_store
+from ftlab.rag.passages import Passage
+from ftlab.rag.stores import Hit, Store, Where
+from ftlab.rag.town import town_passages
+
+sys.path.append(str(Path(__file__).resolve().parents[1] / "tests"))
+from milvus_server import own_server
 
 K = 10
 FILTER = Where({"shelf": "3"}, since="2020")

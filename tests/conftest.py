@@ -22,7 +22,7 @@ sys.path.remove(str(NETBLOCK))
 
 import ftlab  # noqa: E402, F401  (its environment defaults come before the libraries)
 
-CAUSAL = ("llama", "qwen2", "qwen3", "gpt2")
+CAUSAL = ("llama", "llama-untied", "qwen2", "qwen3", "gpt2")
 ENCODERS = ("bert", "distilbert", "roberta")
 FAMILIES = (*CAUSAL, *ENCODERS)
 POSITIONS = 64
@@ -113,7 +113,8 @@ def tiny_model_dir(
 ) -> Callable[[str], Path]:
     """`tiny_model_dir(family)`: a saved model with random weights and the tiny tokenizer.
 
-    Causal families are saved as language models, encoders as masked language models.
+    Causal families are saved as language models, encoders as masked language models. The head of
+    a language model shares the matrix of its embeddings, except in "llama-untied".
     """
     made: dict[str, Path] = {}
 
@@ -147,6 +148,9 @@ def _save_tiny(family: str, tokenizer: Any, folder: Path) -> Path:
     grouped = {"num_key_value_heads": 1, "head_dim": 16, "tie_word_embeddings": True}
     config = {
         "llama": lambda: transformers.LlamaConfig(**common, **usual, **grouped),
+        "llama-untied": lambda: transformers.LlamaConfig(
+            **common, **usual, **grouped | {"tie_word_embeddings": False}
+        ),
         "qwen2": lambda: transformers.Qwen2Config(**common, **usual, **grouped),
         "qwen3": lambda: transformers.Qwen3Config(**common, **usual, **grouped),
         "gpt2": lambda: transformers.GPT2Config(

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import nbformat
 import pytest
+from nbclient.exceptions import CellTimeoutError
 
 from ftlab.claims.record import read_record
 from ftlab.cli import main
@@ -124,6 +125,39 @@ def test_a_dead_kernel_is_a_failure_like_others(
     write_notebook(root, "04_dead", OPENED + "import os\nos._exit(3)")
     assert main(["run", "04"]) == 1
     assert "04_dead failed: its kernel died" in capfd.readouterr().out
+
+
+def test_a_kernel_that_does_not_start_is_told_as_that(
+    root: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    command = {"argv": [sys.executable, "-c", "raise SystemExit(3)"], "language": "python"}
+    monkeypatch.setattr("ipykernel.kernelspec.get_kernel_dict", lambda: dict(command))
+    assert main(["run", "03"]) == 1
+    assert "03_good failed: its kernel did not start: Kernel died" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        RuntimeError("lost the thread\nand more"),
+        CellTimeoutError("lost the thread\nand more"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_what_goes_wrong_after_the_start_is_not_blamed_on_it(
+    root: Path,
+    capfd: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    error: Exception,
+) -> None:
+    def failing(self: object) -> None:
+        raise error
+
+    client = "papermill.clientwrap.PapermillNotebookClient.papermill_execute_cells"
+    monkeypatch.setattr(client, failing)
+    assert main(["run", "03"]) == 1
+    told = f"03_good failed: {type(error).__name__}: lost the thread and more\n"
+    assert told in capfd.readouterr().out
 
 
 def test_a_broken_file_is_refused_before_any_runs(

@@ -168,6 +168,7 @@ def test_one_seed_says_nothing_about_a_mean() -> None:
     assert alone.value == 0.5
     assert -alone.low > 1000 < alone.high
     assert short(alone) == "0.50 (one seed: no interval)"
+    assert over_seeds([0.92, 0.99, 1.0], bounds=(0.0, 1.0)).high == 1.0
     several = over_seeds([0.4, 0.6])
     assert several.low < 0.4 < 0.6 < several.high  # two seeds: Student's t is wide
 

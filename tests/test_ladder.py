@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import torch
-from conftest import ENCODERS, FAMILIES, LATE, ORDERS, refused
+from conftest import CAUSAL, ENCODERS, FAMILIES, LATE, ORDERS, refused
 
 from ftlab.data import collate, encode, load_task
 from ftlab.evaluation.cost import costs
@@ -99,6 +99,14 @@ def test_memory_counts_what_is_kept_for_the_backward_pass() -> None:
     assert costs(One(), {"x": torch.randn(16, 8)})["memory_bytes"] == 4 * (4 * 32 + 16 * 8)  # type: ignore[arg-type]
 
 
+def test_counting_costs_leaves_the_callers_random_numbers_alone(tiny_model_dir: ModelDir) -> None:
+    folder = tiny_model_dir("llama")
+    model, batch = prepared(folder, RUNGS["full"]), collate(rows(folder), 0)
+    before = torch.get_rng_state()
+    costs(model, batch)
+    assert torch.equal(torch.get_rng_state(), before)
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_gradual_unfreezing_trains_exactly_the_layers_of_its_stage(
     family: str, tiny_model_dir: ModelDir
@@ -132,9 +140,10 @@ def test_rates_fall_towards_the_embeddings(tiny_model_dir: ModelDir) -> None:
     assert 1.0 > factors["block 2"] > factors["block 1"] > factors["embeddings"] > 0.2
 
 
+@pytest.mark.parametrize("family", ["llama", "llama-untied"])
 @pytest.mark.parametrize("name", ["full", "head", "LoRA 4"])
-def test_what_a_classifier_forgot(name: str, tiny_model_dir: ModelDir) -> None:
-    folder = tiny_model_dir("llama")
+def test_what_a_classifier_forgot(name: str, family: str, tiny_model_dir: ModelDir) -> None:
+    folder = tiny_model_dir(family)
     base, tokenizer = load_causal_lm(str(folder)), load_tokenizer(str(folder))
     model = prepared(folder, RUNGS[name])
     untouched = as_language_model(str(folder), model)
@@ -142,6 +151,18 @@ def test_what_a_classifier_forgot(name: str, tiny_model_dir: ModelDir) -> None:
     fit(model, rows(folder), pad_id=0, learning_rate=2e-2, epochs=5, progress=False)
     change = abs(forgotten(base, as_language_model(str(folder), model), tokenizer, TEXTS))
     assert change < 1e-5 if name == "head" else change > 1e-3
+
+
+@pytest.mark.parametrize("family", CAUSAL)
+def test_a_language_model_is_wholly_where_its_trained_network_is(
+    family: str, tiny_model_dir: ModelDir
+) -> None:
+    folder = str(tiny_model_dir(family))
+    classifier = load_classifier(folder, ["fine", "late"]).to("meta")  # as after fit() on a GPU
+    model = as_language_model(folder, classifier)
+    assert model.base_model is classifier.trunk
+    tensors = [*model.named_parameters(), *model.named_buffers()]
+    assert not [name for name, tensor in tensors if tensor.device.type != "meta"]
 
 
 def test_a_soft_prompt_is_for_one_task(tiny_model_dir: ModelDir) -> None:

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
+import functools
 import json
 import math
+import os
 import shutil
 import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -19,12 +23,16 @@ import torch
 from conftest import CAUSAL, ENCODERS, FAMILIES, POSITIONS, refused
 from safetensors.torch import load_file, save_file
 
+from ftlab.common.errors import LabError
 from ftlab.data import collate, encode
 from ftlab.models import (
     Classifier,
     bits_per_character,
+    complete_folder,
     count_parameters,
+    folders,
     generate,
+    is_causal_lm,
     load_causal_lm,
     load_classifier,
     load_tokenizer,
@@ -44,14 +52,38 @@ PROMPTS = [
 
 
 @pytest.fixture
+def hub(monkeypatch: pytest.MonkeyPatch) -> Callable[[Any], list[str]]:
+    """`hub(answer)`: a Hub that is there and answers so; returns the names it is asked for."""
+    import huggingface_hub
+
+    def set_up(answer: Any) -> list[str]:
+        asked: list[str] = []
+
+        def snapshot_download(name: str, **settings: Any) -> str:
+            asked.append(name)
+            if isinstance(answer, BaseException):
+                raise answer
+            return str(answer)
+
+        monkeypatch.setattr(folders, "_fetched", {})
+        monkeypatch.setattr(folders, "go_offline_if_unreachable", lambda: "")
+        monkeypatch.setattr(huggingface_hub, "snapshot_download", snapshot_download)
+        return asked
+
+    return set_up
+
+
+@pytest.fixture
 def offline(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
     """The Hub out of reach, as by HF_HUB_OFFLINE=1; returns the folder of its local cache."""
+    monkeypatch.setattr(folders, "_fetched", {})
     from huggingface_hub import constants
 
     cache = tmp_path / "hub"
     cache.mkdir()
     monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     monkeypatch.setattr(constants, "HF_HUB_CACHE", str(cache))
+    monkeypatch.setattr("ftlab.common.hub._went_offline", False)
     return cache
 
 
@@ -105,7 +137,7 @@ def test_classifier_ignores_padding_and_survives_saving(
     torch.testing.assert_close(together, alone, rtol=0, atol=1e-5)
     assert (together[0] - together[1]).abs().max() > 1e-3  # it does read the texts
 
-    model.save_pretrained(tmp_path / "saved")
+    model.save_pretrained(tmp_path / "saved", tokenizer)
     again = Classifier.load(tmp_path / "saved")
     assert again.label_names == ["a", "b", "c"]
     torch.testing.assert_close(logits_of(again, tokenizer, TEXTS), together, rtol=0, atol=0)
@@ -118,19 +150,108 @@ def test_a_full_disk_leaves_the_earlier_classifier_intact(
     tiny_model_dir: ModelDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base = str(tiny_model_dir("llama"))
+    tokenizer = load_tokenizer(base)
     earlier = load_classifier(base, ["a", "b"], seed=1)
-    earlier.save_pretrained(tmp_path / "saved")
+    earlier.save_pretrained(tmp_path / "saved", tokenizer)
 
     def full(*args: Any) -> None:  # the head comes after the trunk: half is written by then
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr("ftlab.models.classifier.save_file", full)
     later = load_classifier(base, ["a", "b"], random_weights=True, seed=2)
-    refused(lambda: later.save_pretrained(tmp_path / "saved"), "No space left", "saved")
+    refused(lambda: later.save_pretrained(tmp_path / "saved", tokenizer), "No space left", "saved")
     kept = Classifier.load(tmp_path / "saved").state_dict()
     for name, tensor in earlier.state_dict().items():
         torch.testing.assert_close(kept[name], tensor, rtol=0, atol=0)
     assert not list((tmp_path / "saved").glob(".saving*"))
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_saved_classifier_serves_as_a_base_model(
+    family: str, tiny_model_dir: ModelDir, tmp_path: Path
+) -> None:
+    base, saved = str(tiny_model_dir(family)), str(tmp_path / "saved")
+    tokenizer, model = load_tokenizer(base), load_classifier(base, ["a", "b"])
+    with torch.no_grad():
+        for parameter in model.trunk.parameters():
+            parameter.mul_(1.01)
+    model.save_pretrained(saved, tokenizer)
+    assert complete_folder(saved) == Path(saved)
+    again = load_tokenizer(saved)
+    assert again(TEXTS)["input_ids"] == tokenizer(TEXTS)["input_ids"]
+    next_one = load_classifier(saved, ["x", "y", "z"])
+    for name, tensor in model.trunk.state_dict().items():
+        assert torch.equal(next_one.trunk.state_dict()[name], tensor), name
+    # Of a causal model the head is not saved: without a tie to the embeddings it is gone.
+    if is_causal_lm(saved):
+        continuing = load_causal_lm(saved)
+        assert torch.equal(continuing.lm_head.weight, model.get_input_embeddings().weight)
+    else:
+        assert family in (*ENCODERS, "llama-untied")
+        refused(lambda: load_causal_lm(saved), "not a causal language model", saved)
+
+
+def test_a_kill_while_saving_never_mixes_two_classifiers(
+    tiny_model_dir: ModelDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    base, folder = str(tiny_model_dir("llama")), tmp_path / "saved"
+    models = {
+        "earlier": load_classifier(base, ["a", "b"], seed=1),
+        "later": load_classifier(base, ["c", "d"], random_weights=True, seed=2),
+    }
+    tokenizers = {which: load_tokenizer(base) for which in models}
+    tokenizers["later"].add_tokens(["lamp"])
+
+    def loaded() -> tuple[str, str]:
+        """Which of the two the folder holds, as a classifier and as a base model."""
+        found = ["refused", "refused"]
+        with contextlib.suppress(LabError):
+            again = Classifier.load(folder)
+            found[0] = "mixed"
+            for which, model in models.items():
+                if model.label_names == again.label_names and same(model, again):
+                    found[0] = which
+        with contextlib.suppress(LabError):
+            words = len(load_tokenizer(str(complete_folder(str(folder)))))
+            again = load_classifier(str(folder), ["a", "b"])
+            found[1] = "mixed"
+            for which, model in models.items():
+                if len(tokenizers[which]) == words and same(model.trunk, again.trunk):
+                    found[1] = which
+        return found[0], found[1]
+
+    def same(one: torch.nn.Module, other: torch.nn.Module) -> bool:
+        return all(map(torch.equal, one.parameters(), other.parameters()))
+
+    met: list[tuple[str, str]] = []
+    while not met or met[-1] != ("later", "later"):
+        models["earlier"].save_pretrained(folder, tokenizers["earlier"])
+        assert loaded() == ("earlier", "earlier")  # whatever the last kill left there
+        assert not list(folder.glob(".saving*"))
+        with monkeypatch.context() as patched, contextlib.suppress(Killed):
+            die_at_step(len(met), patched)
+            models["later"].save_pretrained(folder, tokenizers["later"])
+        met.append(loaded())
+    assert met[0] == ("earlier", "earlier")
+    assert not any("mixed" in outcome for outcome in met)
+    assert met.count(("refused", "refused")) > 3
+
+
+class Killed(BaseException):
+    """The process is no more."""
+
+
+def die_at_step(last: int, patched: pytest.MonkeyPatch) -> None:
+    """After `last` renamed or removed files, nothing else is: what would clean up is dead too."""
+    left = iter(range(last))
+
+    def dying(change: Callable[..., None], *given: Any, **named: Any) -> None:
+        if next(left, None) is None:
+            raise Killed
+        change(*given, **named)
+
+    for name in ("replace", "unlink", "rmdir"):
+        patched.setattr(os, name, functools.partial(dying, getattr(os, name)))
 
 
 @pytest.mark.parametrize("family", FAMILIES)
@@ -257,9 +378,32 @@ def test_broken_files_are_refused(tiny_model_dir: ModelDir, tmp_path: Path) -> N
     (unknown / "config.json").write_text('{"model_type": "no_such_family"}')
     refused(lambda: load_causal_lm(str(unknown)), "no_such_family")
 
-    mute = copy_of(original, tmp_path / "mute", without="tokenizer.json")
-    (mute / "tokenizer_config.json").unlink()
-    refused(lambda: load_tokenizer(str(mute)), "tokenizer", str(mute))
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_a_model_without_a_tokenizer_is_refused(
+    family: str, tiny_model_dir: ModelDir, tmp_path: Path
+) -> None:
+    """The library makes up an empty one for most families, which would split no text."""
+    folder = copy_of(tiny_model_dir(family), tmp_path / "model", without="tokenizer.json")
+    refused(lambda: load_tokenizer(str(folder)), "tokenizer", str(folder))
+    (folder / "tokenizer_config.json").unlink()
+    for load in (load_tokenizer, complete_folder):
+        refused(lambda load=load: load(str(folder)), "has no tokenizer", str(folder))
+
+
+def test_a_model_that_lacks_a_part_of_its_weights_is_refused(
+    tiny_model_dir: ModelDir, tmp_path: Path
+) -> None:
+    folder, base = tmp_path / "model", str(tiny_model_dir("llama"))
+    load_causal_lm(base).save_pretrained(folder, max_shard_size="20KB")
+    load_tokenizer(base).save_pretrained(folder)
+    parts = sorted(folder.glob("model-*.safetensors"))
+    assert len(parts) > 1
+    assert complete_folder(str(folder)) == folder
+    load_classifier(str(folder), ["a", "b"])
+    parts[1].unlink()
+    refused(lambda: complete_folder(str(folder)), parts[1].name, str(folder))
+    refused(lambda: load_classifier(str(folder), ["a", "b"]), parts[1].name, str(folder))
 
 
 @pytest.mark.parametrize("family", ENCODERS)
@@ -298,6 +442,47 @@ def test_hub_names_without_a_network_are_refused() -> None:
     refused(lambda: load_causal_lm("someone/tiny"), "someone/tiny", "cannot be reached")
 
 
+def test_the_hub_is_asked_once_for_a_name(hub: Any, tiny_model_dir: ModelDir) -> None:
+    asked = hub(tiny_model_dir("llama"))
+    load_tokenizer("someone/tiny")
+    for _ in range(2):
+        load_classifier("someone/tiny", ["a", "b"])
+    assert is_causal_lm("someone/tiny")
+    load_causal_lm("someone/other")
+    assert asked == ["someone/tiny", "someone/other"]
+
+
+def failures_of_the_hub() -> dict[str, Exception]:
+    """What the libraries raise, by what is to be said of it."""
+    from huggingface_hub.errors import HfHubHTTPError, LocalEntryNotFoundError
+
+    response: Any = SimpleNamespace(headers={}, request=None, status_code=429)
+    busy = HfHubHTTPError("429 Too Many\nRequests", response=response)
+    nothing_here = LocalEntryNotFoundError("Cannot find a snapshot")
+    nothing_here.__cause__ = HfHubHTTPError("503 Service Unavailable", response=response)
+    return {
+        "HfHubHTTPError: 429 Too Many Requests": busy,
+        "HfHubHTTPError: 503 Service Unavailable": nothing_here,
+        "TimeoutError: The read operation timed out": TimeoutError("The read operation timed out"),
+        "No space left on device": OSError(errno.ENOSPC, "No space left on device"),
+        "RuntimeError: Data processing error": RuntimeError("Data processing error"),
+    }
+
+
+@pytest.mark.parametrize("words", failures_of_the_hub())
+def test_whatever_goes_wrong_at_the_hub_is_told_in_one_sentence(hub: Any, words: str) -> None:
+    failure = failures_of_the_hub()[words]
+    asked = hub(failure)
+    for _ in range(2):  # a failure is not kept: the next one to ask may be luckier
+        with pytest.raises(LabError) as error:
+            load_classifier("someone/tiny", ["a", "b"])
+        assert words in str(error.value)
+        assert "'someone/tiny'" in str(error.value)
+        assert "\n" not in str(error.value)
+        assert type(error.value.__cause__) is type(failure)
+    assert asked == ["someone/tiny"] * 2
+
+
 @pytest.mark.parametrize("names", [[], ["one"], ["a", "b", "a"]])
 def test_a_classifier_needs_different_labels(names: list[str], tiny_model_dir: ModelDir) -> None:
     refused(lambda: load_classifier(str(tiny_model_dir("bert")), names), "different labels")
@@ -326,6 +511,9 @@ def test_generation_is_greedy_decoding_of_each_prompt_alone(
     letter = expected[0].strip()[1]  # stops in the middle of a token as well
     stopped = generate(model, tokenizer, PROMPTS, max_new_tokens=8, stop=letter)
     assert stopped == [text.split(letter)[0] for text in expected]
+    across = PROMPTS[0][-1] + expected[0][0]  # begins in the prompt: the model has not written it
+    unstopped = generate(model, tokenizer, PROMPTS, max_new_tokens=8, stop=across)
+    assert unstopped == [text.split(across)[0] for text in expected]
     assert capfd.readouterr().err == ""
 
 

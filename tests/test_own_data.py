@@ -14,7 +14,7 @@ from conftest import LATE, ORDERS
 from ftlab.batch.running import run_notebook
 from ftlab.claims.record import read_record
 from ftlab.common.paths import project_root
-from ftlab.rag.stores import open_store
+from ftlab.rag.opening import open_store
 
 ModelDir = Callable[[str], Path]
 

@@ -168,6 +168,24 @@ def test_a_model_or_data_that_cannot_be_had_is_refused_at_once(
     assert "\n" not in str(caught.value)
 
 
+def test_a_folder_with_a_classifier_of_ones_own_opens_the_lab_if_it_is_whole(
+    namespace: dict[str, Any], tmp_path: Path
+) -> None:
+    from ftlab.models import load_classifier, load_tokenizer
+
+    base, folder = namespace["base_model"], tmp_path / "own"
+    load_classifier(base, ["a", "b"]).save_pretrained(folder, load_tokenizer(base))
+    open_lab(NOTEBOOK, {**namespace, "base_model": str(folder)})
+    for names, words in (
+        ("tokenizer*", "has no tokenizer: there is no tokenizer.json"),
+        ("model.safetensors", "has no weights: there is no model.safetensors"),  # beside the head's
+    ):
+        for file in folder.glob(names):
+            file.unlink()
+        with pytest.raises(ParameterError, match=f"^Parameter 'base_model': {folder} {words} in"):
+            open_lab(NOTEBOOK, {**namespace, "base_model": str(folder)})
+
+
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
@@ -228,11 +246,12 @@ def test_opening_seeds_everything_and_describes_the_run(
     assert lab.pick(smoke=1, quick=2, full=3) == 2
     weights = Path(namespace["base_model"]) / "model.safetensors"
     environment = lab.record.environment
-    assert set(environment) == {
+    assert set(environment) - {"gpu"} == {
         "python",
         "torch",
         "transformers",
         "cpu",
+        "device",
         "threads",
         "precision",
         "git",

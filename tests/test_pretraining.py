@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from ftlab.models import load_causal_lm
 from ftlab.training.pretraining import corpus, loop, prose
+from ftlab.training.pretraining.export import export
 from ftlab.training.pretraining.recipe import BASE, SIBLING
 from ftlab.training.pretraining.tokenizer import END, PAD, train_tokenizer
 from ftlab.world import exercises, phrasing
@@ -127,6 +129,25 @@ def test_a_stopped_run_ends_with_the_same_weights_and_log(tmp_path, small_corpus
     for (name, one), two in zip(whole.named_parameters(), resumed.parameters(), strict=True):
         assert torch.equal(one, two), name
     assert logged(tmp_path / "stopped") == logged(tmp_path / "whole")
+    left = {path.name for path in (tmp_path / "stopped").iterdir()}
+    assert left == {"checkpoint.safetensors", "training_log.csv"}
+
+
+def test_a_finished_run_is_exported_as_a_model(
+    tmp_path, small_corpus, town_tokenizer, monkeypatch, capsys
+):
+    monkeypatch.setattr(corpus.Share, "weight_at", lambda self, step: self.weight)
+    monkeypatch.setattr(loop, "LOG_EVERY", 1)
+    monkeypatch.setattr("ftlab.evaluation.skills.measure", lambda model, tokenizer: {})
+    town_tokenizer.save(str(tmp_path / "tokenizer.json"))
+    recipe = replace(TINY, steps=2)
+    made = loop.Pretraining(recipe, small_corpus, tmp_path, pad_id=0).run()
+    export(tmp_path, tmp_path / "model", recipe, processes=1)
+    kept = load_causal_lm(str(tmp_path / "model"))
+    for (name, one), two in zip(made.named_parameters(), kept.parameters(), strict=True):
+        assert torch.equal(one.half().float(), two), name
+    read = int(logged(tmp_path)[-1].split(",")[1]) / 1e6
+    assert f"{read:,.1f} million tokens" in (tmp_path / "model" / "MODEL_CARD.md").read_text()
 
 
 def test_learning_rate_rises_stays_and_falls_to_nothing():

@@ -8,11 +8,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from conftest import FAMILIES, ORDERS, refused
+from conftest import CAUSAL, FAMILIES, ORDERS, refused
 
-from ftlab.data import collate, encode
 from ftlab.evaluation.probing import cka, layer_vectors, probe
 from ftlab.models import load_classifier, load_tokenizer
+from ftlab.tuning import freezing
 
 ModelDir = Callable[[str], Path]
 
@@ -48,7 +48,27 @@ def test_layer_vectors_are_means_over_the_text_alone(family: str, tiny_model_dir
     assert together.shape == (3, 6, 32)
     alone = layer_vectors(trunk, tokenizer, texts[-1:], max_length=48)
     np.testing.assert_allclose(together[:, -1:], alone, atol=1e-4)
-    batch = collate(encode(tokenizer, texts[:1], max_length=48), tokenizer.pad_token_id)
-    with torch.no_grad():
-        states = trunk(**batch, output_hidden_states=True).hidden_states
-    np.testing.assert_allclose(together[-1, 0], states[-1][0].mean(0).numpy(), atol=1e-4)
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_layers_vectors_depend_on_what_comes_before_them_alone(
+    family: str, tiny_model_dir: ModelDir
+) -> None:
+    folder = str(tiny_model_dir(family))
+    tokenizer = load_tokenizer(folder)
+    classifier = load_classifier(folder, ["fine", "late"])
+    parts = {name: part for name, part in freezing.layers(classifier).items() if name != "head"}
+    assert ("last norm" in parts) == (family in CAUSAL)
+    before = layer_vectors(classifier.trunk, tokenizer, ORDERS[:5])
+    for first, (name, parameters) in enumerate(parts.items()):
+        kept = [parameter.detach().clone() for parameter in parameters]
+        with torch.no_grad():
+            for parameter in parameters:
+                parameter.mul_(1.5).add_(0.01)
+        after = layer_vectors(classifier.trunk, tokenizer, ORDERS[:5])
+        changed = [not np.array_equal(*pair) for pair in zip(before, after, strict=True)]
+        # Embeddings are layer 0; the norm behind the last block is part of none.
+        assert changed == [layer >= first for layer in range(3)], name
+        with torch.no_grad():
+            for parameter, values in zip(parameters, kept, strict=True):
+                parameter.copy_(values)

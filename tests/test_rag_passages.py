@@ -16,8 +16,8 @@ from ftlab.rag.passages import (
     read_questions,
     sentences,
     to_json,
-    town_passages,
 )
+from ftlab.rag.town import town_passages
 
 ENGLISH = (
     "The ferry leaves at nine. It comes back at noon, if the tide allows it (it mostly does). "

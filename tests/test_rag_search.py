@@ -15,10 +15,11 @@ from ftlab.models import load_causal_lm, load_tokenizer
 from ftlab.rag.answering import answer, notes_prompt, supporting
 from ftlab.rag.encoders import contrastive_loss, fine_tune_encoder, load_encoder
 from ftlab.rag.measures import recall_at_k, reciprocal_ranks
+from ftlab.rag.opening import open_store
 from ftlab.rag.passages import Passage
 from ftlab.rag.retrieval import Retriever, fuse, question_likelihood
 from ftlab.rag.sparse import WordIndex, terms
-from ftlab.rag.stores import Hit, Where, open_store
+from ftlab.rag.stores import Hit, Where
 
 ModelDir = Callable[[str], Path]
 TOWN = {
@@ -160,6 +161,25 @@ def test_only_the_newest_of_a_key_is_found_where_it_may_be() -> None:
     assert "old" in ids(newest.search(["What does the kettle cost?"], 6)[0])
 
 
+@pytest.mark.parametrize("mode", ["hybrid", "dense", "sparse"])
+def test_outdated_passages_take_no_place_from_others(mode: str) -> None:
+    """They may be more, and nearer to the question, than a search first looks at."""
+    made = Retriever(open_store("memory:", 26), ByLetters(), mode=mode, newest_wins=True)
+    prices = [
+        Passage(f"price {year}", "The kettle costs 20 crowns.", f"{year}", f"{year:04}", "price")
+        for year in range(100, 190)
+    ]
+    others = [Passage(f"other {i}", f"The kettle is number {i}.", f"o{i}") for i in range(3)]
+    made.upsert([*prices, *others])
+    (hits,) = made.search(["The kettle costs 20 crowns."], 4)
+    assert ids(hits)[0] == "price 189"
+    assert set(ids(hits)[1:]) == {"other 0", "other 1", "other 2"}
+    (hits,) = made.search(["The kettle costs 20 crowns."], 9)  # there are no more than these
+    assert len(hits) == 4
+    before = made.search(["The kettle costs 20 crowns."], 9, where=Where(until="0150"))[0]
+    assert ids(before) == ["price 150"]
+
+
 def test_a_reranker_has_the_last_word() -> None:
     def shortest(question: str, candidates: Sequence[Passage]) -> list[float]:
         return [-len(passage.text) for passage in candidates]
@@ -174,6 +194,7 @@ def test_what_cannot_be_searched_is_refused() -> None:
     refused(lambda: empty.search(["a"]), "empty")
     refused(lambda: retriever(mode="magic"), "hybrid, dense, sparse", "magic")
     refused(lambda: retriever().search(["a"], 0), "k must be")
+    refused(lambda: WordIndex(passages()).search(["goat"], -1), "k must be", "-1")
     refused(lambda: Retriever(open_store("memory:", 3), ByLetters()), "3 numbers", "26")
 
 

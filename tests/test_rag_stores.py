@@ -17,10 +17,11 @@ from typing import Any
 import numpy as np
 import pytest
 from conftest import refused
+from milvus_server import own_server
 
-from ftlab.rag.connection import own_server
+from ftlab.rag.opening import embedded_uri, open_store
 from ftlab.rag.passages import Passage, digest
-from ftlab.rag.stores import Store, Where, embedded_uri, open_store
+from ftlab.rag.stores import Store, Where
 
 WIDTH = 8
 HOSTILE = ['x" or 1==1 --', "'; drop", '"]', "%", "_", "\\", '\\" or true', "ünï 犬\n\t", "a%b_c"]
@@ -71,6 +72,15 @@ def rows_in(folder: Path) -> list[str]:
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     with own_server(tmp_path_factory.mktemp("server")) as address:
         yield address
+
+
+def test_a_server_that_ends_before_it_listens_has_no_address(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("no folder")
+    with (
+        pytest.raises(RuntimeError, match="does not listen"),
+        own_server(tmp_path / "file"),
+    ):
+        pass
 
 
 def test_every_store_finds_what_plain_arithmetic_finds(store: Store) -> None:
@@ -144,6 +154,8 @@ def test_bad_input_is_refused_and_changes_nothing(store: Store) -> None:
     store.upsert(page("a", 2), vectors(2))
     for action, words in (
         (lambda: store.search(np.ones((1, WIDTH + 1)), 3), (f"{WIDTH} numbers", "another encoder")),
+        (lambda: store.search(vectors(1), 0), ("k must be 1 or more", "0")),
+        (lambda: store.search(vectors(1), -1), ("k must be 1 or more", "-1")),
         (lambda: store.upsert(page("b", 2), np.ones((2, 3))), (f"{WIDTH} numbers",)),
         (lambda: store.upsert(page("b", 2), vectors(3)), ("2 passages but 3 vectors",)),
         (lambda: store.upsert(page("b", 1), np.zeros((1, WIDTH))), ("zeros",)),
@@ -205,7 +217,7 @@ def test_two_on_one_index(path: Path) -> None:
     first.upsert(page("a", 1), vectors(1))
     code = (
         "import sys, numpy as np\nfrom ftlab.common.errors import LabError\n"
-        "from ftlab.rag.passages import Passage\nfrom ftlab.rag.stores import open_store\n"
+        "from ftlab.rag.opening import open_store\nfrom ftlab.rag.passages import Passage\n"
         "try:\n    store = open_store(sys.argv[1])\n"
         "    store.upsert([Passage('b', 't', 'b')], np.ones((1, store.dimension)))\n"
         "except LabError as error:\n    print(error)\n"
@@ -245,8 +257,13 @@ def test_without_the_database_a_sentence_names_what_serves_instead(
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     refused(
-        lambda: open_store(tmp_path / "a.db", WIDTH), "milvus", "pip install", ".npz", "memory:"
+        lambda: open_store(tmp_path / "a.db", WIDTH),
+        "milvus_lite",
+        "pip install 'ftlab[rag]'",
+        ".npz",
+        "memory:",
     )
+    refused(lambda: open_store("http://127.0.0.1:1", WIDTH), "pymilvus", "'ftlab[rag]'.")
     open_store(tmp_path / "a.npz", WIDTH)
 
 
@@ -360,8 +377,8 @@ KILLS = 10
 # Document s of version v has 1 to 4 passages that all carry v: a mixture is seen at once.
 WRITER = """
 import sys, numpy as np
+from ftlab.rag.opening import open_store
 from ftlab.rag.passages import Passage
-from ftlab.rag.stores import open_store
 store = open_store(sys.argv[1], 8)
 rng = np.random.default_rng()
 version = int(sys.argv[2])

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 from conftest import refused
+from huggingface_hub import ModelCard
 
 from ftlab.claims.model_card import foreign_numbers, gate, model_card
 from ftlab.claims.record import read_record
@@ -83,7 +84,7 @@ def test_a_gate_without_numbers_is_refused() -> None:
 
 
 def test_a_card_says_what_the_record_says() -> None:
-    card = model_card(RECORD, metrics=["accuracy", "parameters", "error"])
+    card = str(model_card(RECORD, metrics=["accuracy", "parameters", "error"]))
     for line in (
         "- Base model: `some/Model-135M`",
         "- Data (task_data): `tickets`",
@@ -106,8 +107,34 @@ def test_a_card_says_what_the_record_says() -> None:
     assert foreign_numbers(card, RECORD) == []
 
 
+@pytest.mark.parametrize(
+    ("base_model", "task_data", "known"),
+    [
+        ("some/Model-135M", "org/set:a", {"base_model": "some/Model-135M", "datasets": "org/set"}),
+        ("lab", "tickets", {}),
+        ("own/model", "own/texts.csv", {}),
+    ],
+)
+def test_the_header_names_what_the_hub_knows(
+    base_model: str,
+    task_data: str,
+    known: dict[str, str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    (tmp_path / "own" / "model").mkdir(parents=True)
+    (tmp_path / "own" / "texts.csv").touch()
+    monkeypatch.chdir(tmp_path)
+    parameters = {"base_model": base_model, "task_data": task_data}
+    card = model_card({**RECORD, "parameters": parameters})
+    read = ModelCard(str(card))
+    assert read.data.to_dict() == {**known, "tags": ["ftlab"]}
+    assert read.text.strip() == card.text.strip()
+    assert read.text.strip().startswith("# Model card")
+
+
 def test_a_short_run_without_claims_says_so() -> None:
-    card = model_card({**RECORD, "profile": "smoke", "claims": []})
+    card = str(model_card({**RECORD, "profile": "smoke", "claims": []}))
     assert "No claim was judged." in card
     assert "The run's profile is `smoke`" in card
     assert "Intervals rest" not in card
@@ -164,7 +191,7 @@ def altered(card: str) -> Iterator[str]:
 
 
 def test_any_digit_changed_in_a_small_record_is_found() -> None:
-    card = model_card(RECORD, metrics=["accuracy", "parameters", "error"])
+    card = str(model_card(RECORD, metrics=["accuracy", "parameters", "error"]))
     lines = list(altered(card))
     assert len(lines) > 30
     assert [line for line in lines if not foreign_numbers(line, RECORD)] == []
@@ -174,7 +201,7 @@ def test_any_digit_changed_in_a_small_record_is_found() -> None:
 def test_cards_of_the_kept_records_hold_no_foreign_number(path: Path) -> None:
     record = read_record(path)
     names = list(dict.fromkeys(row["name"] for row in record["metrics"]))
-    card = model_card(record, metrics=names)
+    card = str(model_card(record, metrics=names))
     assert all(claim["id"] in card for claim in record["claims"])
     assert foreign_numbers(card, record) == []
 
@@ -183,7 +210,7 @@ def test_cards_of_the_kept_records_hold_no_foreign_number(path: Path) -> None:
 def test_most_digits_changed_in_a_kept_records_claims_are_found(path: Path) -> None:
     """Not all: in a record of a thousand numbers a wrong one may be some other one's value."""
     record = read_record(path)
-    card = model_card(record)
+    card = str(model_card(record))
     lines = list(altered(card[card.index("## Claims") :]))
     found = [bool(foreign_numbers(line, record)) for line in lines]
     assert found[0]

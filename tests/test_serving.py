@@ -10,7 +10,7 @@ from conftest import refused
 
 from ftlab.common.errors import LabError
 from ftlab.evaluation.timing import latencies
-from ftlab.models import load_causal_lm, load_tokenizer
+from ftlab.models import load_causal_lm, load_tokenizer, stored_bytes
 from ftlab.rag.own import FEWEST, OwnItem, own_need, read_case
 from ftlab.rag.passages import AskedQuestion
 from ftlab.tuning.sft import Teaching, serve, teach, teach_all
@@ -36,6 +36,28 @@ def test_what_was_taught_is_said() -> None:
         assert taught.served["colours"].texts == [answer for _, answer in PAIRS]
         assert taught.tokens > 25 * 4 * 15  # every step reads four pairs of at least 15 tokens
         assert taught.seconds > 0
+
+
+@pytest.mark.parametrize("least", [1, 1000])
+def test_a_model_that_is_kept_is_the_one_that_answered(
+    least: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whether it was taught in this process or in another one."""
+    monkeypatch.setattr("ftlab.tuning.sft.WORTH_PROCESSES", least)
+    asked = [prompt for prompt, _ in PAIRS]
+    job = {
+        "base_model": "lab",
+        "pairs": PAIRS,
+        "teaching": Teaching(25, 1.0, batch_size=4),
+        "seed": 0,
+        "prompts": {"colours": asked},
+    }
+    done = teach_all({"kept": job | {"keep": True}, "gone": job}, "taught")
+    assert done["gone"].model is None
+    kept = done["kept"].model
+    assert kept is not None
+    assert serve(kept, load_tokenizer("lab"), asked).texts == [answer for _, answer in PAIRS]
+    assert stored_bytes(kept) == stored_bytes(load_causal_lm("lab"))
 
 
 def test_lora_moves_a_few_numbers_and_a_whole_teaching_all_of_them() -> None:

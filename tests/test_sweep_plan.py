@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
+import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +17,11 @@ import nbformat
 import pytest
 from conftest import full_record
 
-from ftlab.batch import identity
-from ftlab.batch.asking import asked, contract_of, from_text
-from ftlab.batch.identity import run_id, run_ids
+import ftlab.batch.run_id as run_id_module
+from ftlab.batch import imports
+from ftlab.batch.parameters import complete_parameters, contract_of, parse_value
 from ftlab.batch.plan import Plan, estimated_seconds, read_plan
+from ftlab.batch.run_id import run_id, run_ids
 from ftlab.common.errors import LabError
 from ftlab.common.files import write_atomically
 from ftlab.notebook.parameters import CONTRACT, NOTEBOOKS, ParameterError, parameters_source
@@ -28,9 +32,10 @@ CODE_LIKE = "__import__('os').system('touch pwned')"
 
 
 def write_notebook(
-    path: Path, contract: str = "03_lora", parameters: str = "", **about: Any
+    path: Path, contract: str = "03_lora", parameters: str = "", code: str = "", **about: Any
 ) -> Path:
-    """A notebook with the contract's parameters cell, or another, that opens the lab."""
+    """A notebook with the contract's parameters cell, or another, that opens the lab and goes on
+    with `code`."""
     source = parameters or parameters_source(contract)
     cells = [
         nbformat.v4.new_markdown_cell("# Title", id="a"),
@@ -40,6 +45,7 @@ def write_notebook(
             f'lab = open_lab("{contract}", globals())',
             id="c",
         ),
+        *([nbformat.v4.new_code_cell(code, id="d")] if code else []),
     ]
     path.parent.mkdir(parents=True, exist_ok=True)
     nbformat.write(nbformat.v4.new_notebook(cells=cells, metadata=about), path)
@@ -77,7 +83,7 @@ def test_a_copied_notebook_keeps_its_contract(notebook: Path, tmp_path: Path) ->
     copy = tmp_path / "my own.ipynb"
     copy.write_bytes(notebook.read_bytes())
     assert contract_of(copy) == "03_lora"
-    assert asked(copy, {"seed": 4}, tmp_path) == {**LORA, "seed": 4}
+    assert complete_parameters(copy, {"seed": 4}, tmp_path) == {**LORA, "seed": 4}
 
 
 @pytest.mark.parametrize(
@@ -111,7 +117,11 @@ def test_edited_defaults_hold_and_given_values_lie_over_them(tmp_path: Path) -> 
         parameters_source("03_lora").replace("seed = 0", "seed = 7").replace('"quick"', '"full"')
     )
     path = write_notebook(tmp_path / "x.ipynb", parameters=edited)
-    assert asked(path, {"profile": "smoke"}, tmp_path) == {**LORA, "seed": 7, "profile": "smoke"}
+    assert complete_parameters(path, {"profile": "smoke"}, tmp_path) == {
+        **LORA,
+        "seed": 7,
+        "profile": "smoke",
+    }
 
 
 @pytest.mark.parametrize(
@@ -131,7 +141,7 @@ def test_wrong_defaults_are_found_in_the_file(
         tmp_path / "x.ipynb", parameters=parameters_source("03_lora").replace(old, new)
     )
     with pytest.raises(LabError, match=words) as caught:
-        asked(path, {}, tmp_path)
+        complete_parameters(path, {}, tmp_path)
     assert str(path) in str(caught.value)
 
 
@@ -140,7 +150,7 @@ def test_a_repeated_run_of_an_executed_copy_has_its_values(notebook: Path, tmp_p
     injected = nbformat.v4.new_code_cell("seed = 5", metadata={"tags": ["injected-parameters"]})
     executed.cells.insert(2, injected)
     nbformat.write(executed, tmp_path / "run.ipynb")
-    assert asked(tmp_path / "run.ipynb", {}, tmp_path)["seed"] == 5
+    assert complete_parameters(tmp_path / "run.ipynb", {}, tmp_path)["seed"] == 5
 
 
 @pytest.mark.parametrize(
@@ -157,7 +167,7 @@ def test_a_wrong_name_or_value_is_refused(
     notebook: Path, tmp_path: Path, values: dict[str, object], words: str
 ) -> None:
     with pytest.raises(ParameterError, match=words):
-        asked(notebook, values, tmp_path)
+        complete_parameters(notebook, values, tmp_path)
 
 
 @pytest.mark.parametrize("value", [float("inf"), float("nan"), 10**400])
@@ -166,15 +176,17 @@ def test_a_number_that_no_record_can_hold_is_refused(
 ) -> None:
     rag = notebook.with_name("04_rag.ipynb")
     with pytest.raises(ParameterError, match="'price_input' must be a number"):
-        asked(rag, {"price_input": value}, tmp_path)
+        complete_parameters(rag, {"price_input": value}, tmp_path)
 
 
 def test_a_whole_number_is_a_number(notebook: Path, tmp_path: Path) -> None:
     rag = notebook.with_name("04_rag.ipynb")
-    whole, other = (asked(rag, {"price_input": value}, tmp_path) for value in (1, 1.0))
+    whole, other = (
+        complete_parameters(rag, {"price_input": value}, tmp_path) for value in (1, 1.0)
+    )
     assert repr(whole["price_input"]) == repr(other["price_input"]) == "1.0"
     assert run_id(rag, whole) == run_id(rag, other)
-    assert repr(asked(rag, {"price_input": -0.0}, tmp_path)["price_input"]) == "0.0"
+    assert repr(complete_parameters(rag, {"price_input": -0.0}, tmp_path)["price_input"]) == "0.0"
 
 
 def test_the_contract_knows_the_names_of_the_labs_own_data() -> None:
@@ -198,7 +210,7 @@ def test_files_are_found_from_here_then_beside_the_notebook(notebook: Path, tmp_
         (folder / name).write_text("text,label\n")
 
     def found(value: str) -> object:
-        return asked(notebook, {"task_data": value}, here)["task_data"]
+        return complete_parameters(notebook, {"task_data": value}, here)["task_data"]
 
     assert found("a.csv") == found("./a.csv") == found(str(here / "a.csv")) == str(here / "a.csv")
     assert found("b.csv") == str(notebook.parent / "b.csv")
@@ -218,14 +230,16 @@ def test_files_are_found_from_here_then_beside_the_notebook(notebook: Path, tmp_
 
 def test_an_index_need_not_be_there_and_documents_must(notebook: Path, tmp_path: Path) -> None:
     rag = notebook.with_name("04_rag.ipynb")
-    assert asked(rag, {"index": "new.db"}, tmp_path)["index"] == str(tmp_path / "new.db")
+    assert complete_parameters(rag, {"index": "new.db"}, tmp_path)["index"] == str(
+        tmp_path / "new.db"
+    )
     for kept in ("", "http://127.0.0.1:19530"):
-        assert asked(rag, {"index": kept}, tmp_path)["index"] == kept
+        assert complete_parameters(rag, {"index": kept}, tmp_path)["index"] == kept
     for name in ("documents", "questions"):  # these cannot come from the Hub
         with pytest.raises(
             LabError, match=f"Parameter '{name}': there is no file or folder 'mine'"
         ):
-            asked(rag, {name: "mine"}, tmp_path)
+            complete_parameters(rag, {name: "mine"}, tmp_path)
 
 
 @pytest.mark.parametrize(
@@ -245,7 +259,7 @@ def test_an_index_need_not_be_there_and_documents_must(notebook: Path, tmp_path:
 def test_a_text_becomes_what_the_contract_says(
     notebook: Path, name: str, text: str, value: object
 ) -> None:
-    found = from_text(notebook.with_name("04_rag.ipynb"), name, text)
+    found = parse_value(notebook.with_name("04_rag.ipynb"), name, text)
     assert (found, type(found)) == (value, type(value))
 
 
@@ -266,7 +280,7 @@ def test_a_text_becomes_what_the_contract_says(
 )
 def test_a_text_that_cannot_become_that_is_refused(notebook: Path, name: str, text: str) -> None:
     with pytest.raises(ParameterError, match=f"'{name}'"):
-        from_text(notebook.with_name("04_rag.ipynb"), name, text)
+        parse_value(notebook.with_name("04_rag.ipynb"), name, text)
 
 
 def test_truths_are_read_from_words(notebook: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -274,9 +288,9 @@ def test_truths_are_read_from_words(notebook: Path, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setitem(CONTRACT, "seed", Parameter("seed", bool, ""))
     for text, value in (("True", True), ("true", True), ("false", False)):
-        assert from_text(notebook, "seed", text) is value
+        assert parse_value(notebook, "seed", text) is value
     with pytest.raises(ParameterError, match="must be True or False, not 'yes'"):
-        from_text(notebook, "seed", "yes")
+        parse_value(notebook, "seed", "yes")
 
 
 # --- how runs are named
@@ -285,7 +299,7 @@ def test_truths_are_read_from_words(notebook: Path, monkeypatch: pytest.MonkeyPa
 def test_a_name_is_made_of_code_parameters_and_contents(notebook: Path, tmp_path: Path) -> None:
     data = tmp_path / "x.csv"
     data.write_text("text,label\n")
-    parameters = asked(notebook, {"task_data": "x.csv"}, tmp_path)
+    parameters = complete_parameters(notebook, {"task_data": "x.csv"}, tmp_path)
     first = run_id(notebook, parameters)
     assert re.fullmatch(r"03_lora-[0-9a-f]{16}", first)
     assert run_id(notebook, dict(reversed(parameters.items()))) == first
@@ -296,7 +310,7 @@ def test_a_name_is_made_of_code_parameters_and_contents(notebook: Path, tmp_path
     copy = moved / notebook.name
     copy.write_bytes(notebook.read_bytes())
     (moved / "C:\\data\\x.csv").write_text("text,label\n")  # a path on Windows, a name elsewhere
-    given = asked(copy, {"task_data": "C:\\data\\x.csv"}, moved)
+    given = complete_parameters(copy, {"task_data": "C:\\data\\x.csv"}, moved)
     assert given["task_data"] != parameters["task_data"]
     assert run_id(copy, given) == first
 
@@ -315,7 +329,7 @@ def test_a_folder_is_what_its_files_hold(notebook: Path, tmp_path: Path) -> None
     (two / ".DS_Store").write_text("of no account")
 
     def name(folder: Path) -> str:
-        return run_id(notebook, asked(notebook, {"task_data": str(folder)}, tmp_path))
+        return run_id(notebook, complete_parameters(notebook, {"task_data": str(folder)}, tmp_path))
 
     assert name(one) == name(two)
     (two / "deep" / "train.csv").rename(two / "deep" / "test.csv")
@@ -325,27 +339,80 @@ def test_a_folder_is_what_its_files_hold(notebook: Path, tmp_path: Path) -> None
 def test_the_labs_own_names_stand_for_its_data(
     notebook: Path, root: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    parameters = asked(notebook, {"task_data": "tickets"}, root)
+    parameters = complete_parameters(notebook, {"task_data": "tickets"}, root)
     first = run_id(notebook, parameters)
     assert run_id(notebook, {**parameters, "task_data": "reviews"}) != first
     (root / "data" / "reference").mkdir()
     (root / "data" / "reference" / "03_lora.json").write_text("{}")
-    identity._data_sha256.cache_clear()
+    run_id_module._data_sha256.cache_clear()
     assert run_id(notebook, parameters) == first
     (root / "data" / "tickets.csv").write_text("text,label\nchanged,1\n")
-    identity._data_sha256.cache_clear()
-    changed = run_id(notebook, parameters)
-    assert changed != first
-    monkeypatch.setattr(identity, "package_sha256", lambda: "other code")
-    assert run_id(notebook, parameters) != changed
+    run_id_module._data_sha256.cache_clear()
+    assert run_id(notebook, parameters) != first
+
+
+@pytest.fixture
+def named_with(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[Path, str], str]:
+    """`named_with(notebook, module)`: a run's name where a comment was added to that module of the
+    package; "" changes nothing."""
+    package = imports.PACKAGE
+    copies = itertools.count()
+
+    def name(notebook: Path, module: str) -> str:
+        copy = tmp_path / f"copy-{next(copies)}" / "ftlab"
+        shutil.copytree(package, copy, ignore=shutil.ignore_patterns("__pycache__"))
+        if module:
+            with (copy / module).open("a") as file:
+                file.write("# changed\n")
+        monkeypatch.setattr(imports, "PACKAGE", copy)
+        return run_id(notebook, LORA)
+
+    return name
+
+
+def test_a_run_keeps_its_name_when_code_that_it_does_not_use_changes(
+    tmp_path: Path, named_with: Callable[[Path, str], str]
+) -> None:
+    path = write_notebook(tmp_path / "x.ipynb", code="from ftlab.plots import lines\nimport numpy")
+    first = named_with(path, "")
+    for module in (
+        "plots/series.py",
+        "plots/__init__.py",
+        "batch/tables.py",
+        "experiments/comparison.py",
+        "cli.py",
+    ):
+        assert named_with(path, module) == first, module
+
+
+def test_a_run_is_renamed_when_code_that_it_leads_to_changes(
+    tmp_path: Path, named_with: Callable[[Path, str], str]
+) -> None:
+    path = write_notebook(
+        tmp_path / "x.ipynb", code="def late():\n    from ftlab.training import fit"
+    )
+    used = "training/fitting.py", "training/optimizing.py", "models/rng.py", "lab.py"
+    # `open_lab` imports the next one within a function; the last one is imported by any of them.
+    used += "notebook/environment.py", "__init__.py"
+    names = [named_with(path, module) for module in ("", *used)]
+    assert len({*names}) == len(names)
+
+
+def test_a_cell_that_is_no_python_may_use_all_code_but_figures(
+    tmp_path: Path, named_with: Callable[[Path, str], str]
+) -> None:
+    path = write_notebook(tmp_path / "x.ipynb", code="files = !ls")
+    first = named_with(path, "")
+    assert named_with(path, "experiments/comparison.py") != first
+    assert named_with(path, "plots/series.py") == first
 
 
 def test_an_index_that_the_run_writes_does_not_rename_it(notebook: Path, tmp_path: Path) -> None:
     rag = notebook.with_name("04_rag.ipynb")
-    parameters = asked(rag, {"index": "a.db"}, tmp_path)
+    parameters = complete_parameters(rag, {"index": "a.db"}, tmp_path)
     first = run_id(rag, parameters)
     (tmp_path / "a.db").write_text("filled")
-    assert run_id(rag, asked(rag, {"index": "a.db"}, tmp_path)) == first
+    assert run_id(rag, complete_parameters(rag, {"index": "a.db"}, tmp_path)) == first
     assert run_id(rag, {**parameters, "index": "D:\\elsewhere\\a.db"}) == first
     assert run_id(rag, {**parameters, "index": "b.db"}) != first
 
@@ -363,11 +430,11 @@ def test_many_runs_read_their_files_once(
     notebook: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "x.csv").write_text("text,label\n")
-    parameters = asked(notebook, {"task_data": "x.csv"}, tmp_path)
+    parameters = complete_parameters(notebook, {"task_data": "x.csv"}, tmp_path)
     hashed: list[Path] = []
     parameters["base_model"] = str(tmp_path / "x.csv")
     monkeypatch.setattr(
-        identity, "contents_sha256", lambda path, but="": hashed.append(path) or "0"
+        run_id_module, "contents_sha256", lambda path, but="": hashed.append(path) or "0"
     )
     assert len({*run_ids(notebook, [{**parameters, "seed": i} for i in range(50)])}) == 50
     assert hashed == [tmp_path / "x.csv"]
@@ -428,12 +495,10 @@ def test_a_sample_of_all_combinations_has_each(sweeps: Path) -> None:
 
 
 def test_scalars_are_read_as_they_look(sweeps: Path) -> None:
-    plan = plan_of(
-        sweeps,
-        "notebook: 03_lora\ngrid:\n"
-        f'  text_column: [yes, on, no, 007, 2026-01-01, 1:30, "8", 1_000, "{CODE_LIKE}"]\n',
-    )
-    texts = ["yes", "on", "no", "007", "2026-01-01", "1:30", "8", "1_000", CODE_LIKE]
+    texts = "yes on no 007 2026-01-01 1:30 1_000 True NaN".split()
+    values = f'[{", ".join(texts)}, "8", "{CODE_LIKE}"]'
+    plan = plan_of(sweeps, f"notebook: 03_lora\ngrid:\n  text_column: {values}\n")
+    texts += ["8", CODE_LIKE]
     assert varied(plan) == [(text,) for text in texts]
 
 
@@ -468,6 +533,7 @@ def test_files_are_found_from_the_sweep_files_folder(
         (LORA_IN_1 + "grid:\n  seed: 5", 3, "'seed' must be a list"),
         (LORA_IN_1 + "grid:\n  seed: [[1]]", 3, "'seed' must be a single value"),
         (LORA_IN_1 + "grid:\n  seed:\n  - 1\n  - x", 5, "must be a whole number"),
+        (LORA_IN_1 + "grid:\n  seed:\n  - 1\n  - '2'", 5, "must be a whole number .* not '2'"),
         (LORA_IN_1 + "grid:\n  seed:\n  - 1\n  -", 5, "must be a whole number .* not None"),
         (LORA_IN_1 + "grid:\n  seed: [1]\n  sead: [1]", 4, "did you mean 'seed'"),
         (LORA_IN_1 + "grid:\n  task_data:\n  - nix.csv", 4, "no file or folder 'nix.csv'"),

@@ -305,6 +305,21 @@ def test_the_machine_is_shared_out_without_more_threads_than_cores() -> None:
     assert "1 run at a time (as asked)" in share_out(1).reason
 
 
+@pytest.mark.parametrize("kind", ["cuda", "mps"])
+def test_runs_of_a_sweep_take_turns_on_a_gpu(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    import torch
+
+    from ftlab.batch.sweeping import share_out
+
+    monkeypatch.setattr("joblib.cpu_count", lambda: 4)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: kind == "cuda")
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: kind == "mps")
+    share = share_out()
+    assert (share.jobs, share.threads) == (1, 4)
+    assert "1 run at a time (all of them compute on the GPU)" in share.reason
+    assert share_out(2).jobs == 2  # whoever knows better may say so
+
+
 @pytest.fixture
 def cluster() -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
     """A real Dask scheduler on this machine and two workers, each a process with one thread."""

@@ -98,7 +98,7 @@ def test_every_family_is_fitted_saved_and_reloaded(
     assert done.steps == len(done.history) == 3
     after = predict(model, features, tokenizer.pad_token_id)
     assert np.abs(after - before).max() > 1e-3
-    model.save_pretrained(tmp_path)
+    model.save_pretrained(tmp_path, tokenizer)
     again = Classifier.load(tmp_path)
     np.testing.assert_array_equal(predict(again, features, tokenizer.pad_token_id), after)
 

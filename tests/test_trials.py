@@ -170,6 +170,27 @@ def test_a_cell_run_twice_replaces_its_numbers(record: Record) -> None:
     record.metric("accuracy", 0.6, seed=1)
     record.metric("accuracy", 0.7, seed=0)
     assert [row["value"] for row in record.metrics] == [0.7, 0.6]
+    record.metric("error", 1.0, layers=[1, 2], setting={"rank": 4, "rate": None})
+    record.metric("error", 2.0, setting={"rate": None, "rank": 4}, layers=(1, 2))
+    record.metric("error", 3.0, layers=[2, 1], setting={"rank": 4, "rate": None})
+    assert [row["value"] for row in record.metrics] == [0.7, 0.6, 2.0, 3.0]
+    assert record.metrics[2]["layers"] == [1, 2]
+
+
+def test_a_number_is_not_compared_with_all_that_were_measured_before(record: Record) -> None:
+    class Text(str):
+        compared = 0
+
+        def __eq__(self, other: object) -> bool:
+            Text.compared += 1
+            return super().__eq__(other)
+
+        __hash__ = str.__hash__
+
+    for number in range(100):
+        record.metric("accuracy", 0.5, text=Text(number))
+    assert len(record.metrics) == 100
+    assert Text.compared <= 100
 
 
 @pytest.mark.parametrize("value", [float("nan"), float("inf"), np.float32("nan"), {1, 2}])

@@ -147,6 +147,25 @@ def test_kept_and_own_records_are_found_and_a_broken_one_is_named(root: Path) ->
     assert verdicts.own_runs(root / "results" / NAME).judgements == own.judgements
 
 
+@pytest.mark.parametrize("place", ["rank", "sweeps/rank", "."])
+def test_the_records_of_a_sweep_are_found_and_its_other_files_are_none(
+    root: Path, place: str
+) -> None:
+    sweep = root / "results" / place
+    put(sweep / "plan.json", {"schema": 1, "notebook": NAME, "swept": ["rank"], "runs": []})
+    put(sweep / "runs" / "one.json", record(run_id="one"))
+    put(sweep / "runs" / "half.json", "{")
+    put(sweep / "failed" / "two.json", {"reason": "no memory", "seconds": 1.0, "when": 1.0})
+    put(root / "results" / NAME / "mine.json", record(run_id="mine"))
+    own = verdicts.own_runs()
+    assert (own.read, {j.run for j in own.judgements}) == (2, {"one", "mine"})
+    inside = "runs/half.json" if place == "." else f"{place}/runs/half.json"
+    assert [name for name, _ in own.broken] == [inside]
+    alone = verdicts.own_runs(sweep)  # the folder of the sweep itself may be named
+    assert {j.run for j in alone.judgements} >= {"one"}
+    assert [name for name, _ in alone.broken] == ["runs/half.json"]
+
+
 def test_records_without_rules_get_the_declared_one_if_it_fits(root: Path) -> None:
     old = claim()
     del old["rule"]
@@ -191,6 +210,11 @@ def test_machines_are_compared_within_a_profile(root: Path) -> None:
     (group,) = verdicts.across_machines([*here, *there, *on("C", profile="quick")])
     assert [(j.cpu, j.verdict) for j in group] == [("A", "supported"), ("B", "inconclusive")]
     assert verdicts.across_machines([*here, *here]) == []
+    on_gpu = verdicts.judgements_of(
+        record(environment={**record()["environment"], "cpu": "A", "gpu": "B"}), "own run"
+    )
+    (group,) = verdicts.across_machines([*here, *on_gpu])
+    assert [j.machine for j in group] == [f"A, {here[0].precision}", f"A, B, {here[0].precision}"]
     later = on("A", started="2026-02-01T00:00:00Z", run_id="later")
     assert [j.run for j in verdicts.newest([*later, *here, *there])] == ["run-full", "later"]
 

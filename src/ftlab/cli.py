@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftlab.common.errors import LabError
+from ftlab.common.libraries import require
 from ftlab.common.paths import results_dir
 from ftlab.notebook.parameters import PROFILES
 
@@ -109,7 +110,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from ftlab.batch.asking import asked, from_text
+    from ftlab.batch.parameters import complete_parameters, parse_value
     from ftlab.batch.running import outcome_table, refresh, run_notebook
     from ftlab.notebook.files import find_notebook, notebook_paths, write_readme_table
 
@@ -128,8 +129,8 @@ def _run(arguments: argparse.Namespace) -> int:
             given["profile"] = arguments.profile
         wanted = []
         for path in paths:  # all of them are checked before the first one runs
-            values = {name: from_text(path, name, text) for name, text in given.items()}
-            wanted.append(asked(path, values, here))
+            values = {name: parse_value(path, name, text) for name, text in given.items()}
+            wanted.append(complete_parameters(path, values, here))
         outcomes = [run_notebook(*item) for item in zip(paths, wanted, strict=True)]
     print(outcome_table(outcomes))
     return int(any(outcome.failure for outcome in outcomes))
@@ -175,10 +176,9 @@ def _check_cluster(arguments: argparse.Namespace) -> None:
     if address and not re.fullmatch(r"(tcp|tls|wss?)://.+:\d+", address):
         raise LabError(f"A scheduler's address looks like tcp://HOST:PORT, not like {address!r}.")
     if arguments.backend == "dask" and not arguments.dry_run:
-        try:
-            from distributed import Client
-        except ImportError:
-            raise LabError("Dask is not installed: pip install distributed.") from None
+        require("cluster", "distributed")
+        from distributed import Client
+
         try:
             with Client(address, timeout=10, set_as_default=False) as client:
                 client.wait_for_workers(1, timeout=10)

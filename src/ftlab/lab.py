@@ -95,11 +95,11 @@ def _check_sources(values: Mapping[str, Any]) -> Path:
     """The base model's folder; ParameterError if it, or the data, or the folder of records, cannot
     be had or used."""
     from ftlab.data import load_tasks
-    from ftlab.models import model_folder
+    from ftlab.models import complete_folder
 
     try:
         name = "base_model"
-        folder = model_folder(values["base_model"])
+        folder = complete_folder(values["base_model"])
         if "task_data" in values:
             name = "task_data"
             tasks = load_tasks(
@@ -118,7 +118,7 @@ def _check_sources(values: Mapping[str, Any]) -> Path:
                 )
         if "encoder" in values:
             name = "encoder"
-            model_folder(values["encoder"])
+            complete_folder(values["encoder"])
         if "documents" in values:
             from ftlab.rag.own import read_case
 

@@ -14,7 +14,7 @@ class Kernels:
 
     `environment` is added to this process's own, `cwd` is the folder the kernel works in. With
     `warm` the kernel is a fork of a process that has imported what the notebook there imports (see
-    `ftlab.batch.warm`), where that can be done.
+    `ftlab.batch.forkserver`), where that can be done.
     """
 
     def __init__(self, environment: Mapping[str, str], cwd: str, warm: Path | None = None) -> None:
@@ -37,7 +37,7 @@ class Kernels:
         specification = get_kernel_dict()
         specification["argv"] = [*specification["argv"], "--log-level=CRITICAL"]
         if self.warm:
-            from ftlab.batch.warm import PROVISIONER, imports_of, possible
+            from ftlab.batch.forkserver import PROVISIONER, imports_of, possible
 
             if possible():
                 config = {"imports": list(imports_of(self.warm))}

@@ -26,9 +26,9 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
-from ftlab.batch.asking import contract_of, read_form
-from ftlab.batch.identity import run_ids
-from ftlab.batch.spaces import Sheet
+from ftlab.batch.grid import SpaceReader
+from ftlab.batch.parameters import contract_of, read_parameters
+from ftlab.batch.run_id import run_ids
 from ftlab.batch.yamlfile import YamlFile
 from ftlab.claims.record import read_record
 from ftlab.common.errors import LabError
@@ -79,13 +79,13 @@ def read_plan(path: Path, most: int | None = MOST_RUNS) -> Plan:
     name, node = keys["notebook"][1], keys[ways[0]][1]
     wanted, base = str(file.scalar(name, "'notebook'")), path.absolute().parent
     try:
-        form = read_form(find_notebook(wanted, base))
+        notebook = read_parameters(find_notebook(wanted, base))
     except LabError as error:
         raise file.error(name, error) from None
-    sheet = Sheet(file, form, base)
+    reader = SpaceReader(file, notebook, base)
     if "fixed" in keys:
-        sheet.fixed = sheet.values(keys["fixed"][1], "'fixed'")
-    space = {"grid": sheet.grid, "list": sheet.listed, "sample": sheet.sample}[ways[0]](node)
+        reader.fixed = reader.values(keys["fixed"][1], "'fixed'")
+    space = {"grid": reader.grid, "list": reader.listed, "sample": reader.sample}[ways[0]](node)
     if most is not None and space.count > most:
         raise file.error(
             keys[ways[0]][0],
@@ -93,13 +93,13 @@ def read_plan(path: Path, most: int | None = MOST_RUNS) -> Plan:
         )
     choices = list(space.choices())
     try:
-        asked = [form.complete({**sheet.fixed, **choice}) for choice in choices]
+        asked = [notebook.complete({**reader.fixed, **choice}) for choice in choices]
     except LabError as error:  # a value that stands in the notebook file itself
         raise file.error(name, error) from None
     runs: dict[str, Run] = {}
-    for run, parameters in zip(run_ids(form.path, asked), asked, strict=True):
-        runs.setdefault(run, Run(run, form.path, parameters))
-    return Plan(form.path, space.swept, tuple(runs.values()))
+    for run, parameters in zip(run_ids(notebook.path, asked), asked, strict=True):
+        runs.setdefault(run, Run(run, notebook.path, parameters))
+    return Plan(notebook.path, space.swept, tuple(runs.values()))
 
 
 def estimated_seconds(plan: Plan, records: Iterable[Path]) -> tuple[float | None, str]:

@@ -66,9 +66,10 @@ def execute(
     """
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # a debugger's note on start-up
     import papermill
-    from nbclient.exceptions import DeadKernelError
+    from nbclient.exceptions import CellTimeoutError, DeadKernelError
     from papermill.exceptions import PapermillExecutionError
 
+    started = threading.Event()
     logging.getLogger("papermill").setLevel(logging.CRITICAL)  # what it has to say, we say
     try:
         read_notebook(path)  # a broken file gets our sentence, not papermill's stack of frames
@@ -84,18 +85,22 @@ def execute(
                 language="python",
                 progress_bar={"desc": progress, "unit": "cell"} if progress else False,
                 kernel_manager_class=kernels.manager_class(),
+                on_notebook_start=lambda notebook: started.set(),
                 # A fork's files are its runner's to clear away: it need not be waited for.
                 shutdown_kernel="immediate" if kernels.warm else "graceful",
             )
     except PapermillExecutionError as error:
         reason = error.evalue.strip().splitlines() or [""]
         return f"in cell [{error.exec_count}], {error.ename}: {reason[0]}"
-    except (DeadKernelError, RuntimeError) as error:
+    except (CellTimeoutError, RuntimeError) as error:  # of nbclient and jupyter_client
         if kernels.killed and limit:
             return f"it was stopped at its limit of {limit / 60:g} minutes"
         if isinstance(error, DeadKernelError):
             return "its kernel died, perhaps for want of memory"
-        return f"its kernel did not start: {error}"
+        reason = " ".join(str(error).splitlines()[:2])
+        if not started.is_set():
+            return f"its kernel did not start: {reason}"
+        return f"{type(error).__name__}: {reason}"
     except OSError as error:
         return f"{error.filename or executed.parent}: {error.strerror or error}"
     except LabError as error:

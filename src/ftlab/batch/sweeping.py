@@ -15,12 +15,13 @@ from pathlib import Path
 from typing import Any
 
 from ftlab.batch.folder import DONE, FAILED, RUNNING, SweepFolder
-from ftlab.batch.identity import run_id
 from ftlab.batch.kernels import Kernels
 from ftlab.batch.plan import Plan, Run
+from ftlab.batch.run_id import run_id
 from ftlab.batch.running import execute
 from ftlab.claims.record import RUN_ID_VARIABLE, read_record
 from ftlab.common.errors import LabError
+from ftlab.common.parallel import on_gpu
 
 BYTES_OF_A_RUN = 1.5e9  # memory that a run may take: the lab's notebooks stay below 1.2 GB
 LOOK_AGAIN = 1.0  # seconds between two looks at runs that somebody else has under way
@@ -53,7 +54,8 @@ class Share:
 
 
 def share_out(jobs: int | None = None) -> Share:
-    """As many runs at a time as there are cores (or memory for), and the cores shared by them.
+    """As many runs at a time as there are cores (or memory for), and the cores shared by them; on
+    a GPU, which all of them would compute on, one at a time.
 
     Networks as small as the lab's gain next to nothing from a second thread, so that runs side by
     side, with one thread each, are the fastest use of a machine.
@@ -65,6 +67,8 @@ def share_out(jobs: int | None = None) -> Share:
     fitting = max(1, int(psutil.virtual_memory().available // BYTES_OF_A_RUN))
     if jobs:
         chosen, why = jobs, "as asked"
+    elif on_gpu():
+        chosen, why = 1, "all of them compute on the GPU"
     elif fitting < cores:
         chosen = fitting
         why = f"free memory is enough for {fitting} of {BYTES_OF_A_RUN / 1e9:g} GB"

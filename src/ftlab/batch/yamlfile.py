@@ -1,14 +1,15 @@
 """YAML read as data, with the line of everything in it.
 
-What PyYAML would let pass is refused: a key given twice, tags, two documents in a file. Plain
-scalars are numbers, `true`, `false` and `null` as YAML 1.2 has them; all else is text (`yes`, `on`,
-`007`, dates).
+What PyYAML would let pass is refused: a key given twice, tags, two documents in a file. A value
+without quotes is a number, `true`, `false` or `null` if JSON knows it as such; all else is text
+(`yes`, `on`, `007`, `1_000`, dates).
 """
 
 from __future__ import annotations
 
+import contextlib
 import difflib
-import re
+import json
 from collections.abc import Collection
 from pathlib import Path
 from typing import Any
@@ -18,28 +19,9 @@ import yaml
 from ftlab.common.errors import LabError
 
 MOST_BYTES = 10_000_000
+TEXT = "tag:yaml.org,2002:str"
+NULLS = ("", "~")  # which YAML has besides `null`
 Node = Any  # of PyYAML, which has no types
-
-
-class _Loader(yaml.SafeLoader):
-    """Only builds what YAML 1.2's core schema knows; `1e-3` is a number, as in Python."""
-
-    yaml_implicit_resolvers: dict = {}  # noqa: RUF012  (PyYAML's own name, filled below)
-
-
-for _tag, _pattern, _first in (
-    ("null", r"~|null|", ["~", "n", ""]),
-    ("bool", r"true|True|false|False", [*"tTfF"]),
-    ("int", r"[-+]?(0|[1-9][0-9]*)", [*"-+0123456789"]),
-    (
-        "float",
-        r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+(?=[eE]))([eE][-+]?[0-9]+)?",
-        [*"-+.0123456789"],
-    ),
-):
-    _Loader.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_tag}", re.compile(rf"(?:{_pattern})\Z"), _first
-    )
 
 
 def is_list(node: Node) -> bool:
@@ -56,8 +38,7 @@ class YamlFile:
             if path.is_file() and path.stat().st_size > MOST_BYTES:
                 raise LabError(f"{path} has more than {MOST_BYTES:,} bytes.")
             text = path.read_text(encoding="utf-8-sig")
-            self._loader = _Loader(text)
-            root = self._loader.get_single_node()
+            root = yaml.compose(text, Loader=yaml.BaseLoader)  # which takes every value for text
         except OSError as error:
             raise LabError(f"Cannot read {path}: {error.strerror or error}.") from None
         except UnicodeDecodeError as error:
@@ -118,7 +99,11 @@ class YamlFile:
         """A number, a text, True, False or None; LabError, calling it `what`, if it is more."""
         if not isinstance(node, yaml.ScalarNode):
             raise self.error(node, f"{what} must be a single value.")
-        try:
-            return self._loader.construct_object(node)
-        except (yaml.YAMLError, ValueError, OverflowError):
-            raise self.error(node, f"{what} cannot be read as {node.tag}.") from None
+        if node.tag != TEXT:
+            raise self.error(node, f"{what} cannot be read as {node.tag}.")
+        if node.style is None:  # without quotes
+            if node.value in NULLS:
+                return None
+            with contextlib.suppress(ValueError):
+                return json.loads(node.value, parse_constant=str)  # NaN is text
+        return node.value

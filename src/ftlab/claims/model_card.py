@@ -11,12 +11,17 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from ftlab.claims.record import FIELDS
 from ftlab.claims.reference import shown_estimate, shown_number, table_row
 from ftlab.common.errors import LabError
+from ftlab.common.hub import is_hub_name
 from ftlab.evaluation import LEVEL, Estimate
+
+if TYPE_CHECKING:
+    from huggingface_hub import ModelCard
 
 DATA = ("task_data", "documents", "questions")  # parameters that say what was learned or asked
 INTERVAL = f"{LEVEL:.0%} interval"
@@ -61,9 +66,10 @@ def gate(gain: Estimate, least: float = 0.0) -> Gate:
     )
 
 
-def model_card(record: dict[str, Any], *, metrics: Sequence[str] = ()) -> str:
-    """A model card in Markdown, made of a record alone (as `read_record` gives it).
+def model_card(record: dict[str, Any], *, metrics: Sequence[str] = ()) -> ModelCard:
+    """A model card made of a record alone (as `read_record` gives it).
 
+    `str()` of it is a README.md with the header that the Hub reads, `text` the Markdown below it.
     `metrics` names the measured quantities to show, each with all its keys. LabError if the record
     lacks a part or has no such metric.
     """
@@ -74,7 +80,16 @@ def model_card(record: dict[str, Any], *, metrics: Sequence[str] = ()) -> str:
     parts += [_measured(record, name) for name in metrics]
     if record["claims"]:
         parts.append(_claims(record["claims"]))
-    return "\n\n".join([*parts, _limits(record)]) + "\n"
+    from huggingface_hub import ModelCard, ModelCardData
+
+    parameters = record["parameters"]
+    header = ModelCardData(
+        base_model=_on_hub(parameters.get("base_model")),
+        datasets=_on_hub(parameters.get("task_data")),
+        tags=["ftlab"],
+    )
+    text = "\n\n".join([*parts, _limits(record)])
+    return ModelCard(f"---\n{header.to_yaml()}\n---\n\n{text}\n")
 
 
 def foreign_numbers(text: str, record: dict[str, Any]) -> list[str]:
@@ -101,6 +116,16 @@ def foreign_numbers(text: str, record: dict[str, Any]) -> list[str]:
         if number is None or not any(_shows(number, value) for value in values):
             foreign.append(found[0].lstrip("_"))
     return foreign
+
+
+def _on_hub(name: Any) -> str | None:
+    """The repository of a model or dataset, as a header names it; None for what is not of the Hub.
+
+    The lab's own have no organisation before their name.
+    """
+    repository = str(name or "").partition(":")[0]  # a dataset's configuration follows
+    known = "/" in repository and is_hub_name(repository) and not Path(repository).exists()
+    return repository if known else None
 
 
 def _about(record: dict[str, Any]) -> str:

@@ -9,6 +9,7 @@ import os
 import re
 import secrets
 import time
+from collections.abc import Hashable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -71,15 +72,20 @@ class Record:
     environment: dict[str, Any]
     run_id: str
     started: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
-    metrics: list[dict[str, Any]] = field(default_factory=list)
     declared: dict[str, Claim] = field(default_factory=dict)
     judged: dict[str, Trial] = field(default_factory=dict)
+    _measured: dict[Hashable, dict[str, Any]] = field(default_factory=dict)  # by all but the value
     _clock: float = field(default_factory=time.perf_counter)
 
     @property
     def path(self) -> Path:
         """The file that `write` makes."""
         return results_dir() / self.notebook / f"{self.run_id}.json"
+
+    @property
+    def metrics(self) -> list[dict[str, Any]]:
+        """The measured numbers, one row each, in the order in which they were first noted."""
+        return list(self._measured.values())
 
     @property
     def trials(self) -> list[Trial]:
@@ -97,7 +103,7 @@ class Record:
                     f"Claim {claim.id} is already declared with other words or limits: open the "
                     "lab again to start a new run."
                 )
-            if self.metrics:
+            if self._measured:
                 raise LabError(f"Claim {claim.id} must be declared before anything is measured.")
             self.declared[claim.id] = claim
 
@@ -108,12 +114,8 @@ class Record:
         name and keys again (a cell run twice) replace the earlier number.
         """
         row = _plain({"name": name, "value": value, **keys}, f"metric '{name}'")
-        same = {key: item for key, item in row.items() if key != "value"}
-        for known in self.metrics:
-            if {key: item for key, item in known.items() if key != "value"} == same:
-                known["value"] = row["value"]
-                return
-        self.metrics.append(row)
+        place = _hashable({key: item for key, item in row.items() if key != "value"})
+        self._measured.setdefault(place, row)["value"] = row["value"]
 
     def claim(self, claim_id: str, estimate: Estimate) -> Trial:
         """Judge a declared claim by its rule. The smoke profile gives no verdict."""
@@ -245,6 +247,13 @@ def _fault(record: Any) -> str:
 
 def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _hashable(value: Any) -> Hashable:
+    """For plain values (see `_plain`): equal if and only if they are."""
+    if isinstance(value, dict):
+        return frozenset((key, _hashable(item)) for key, item in value.items())
+    return tuple(map(_hashable, value)) if isinstance(value, list) else value
 
 
 def _plain(value: Any, where: str) -> Any:

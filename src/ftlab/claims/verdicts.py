@@ -65,6 +65,7 @@ class Judgement:
     model: str
     other_data: str = ""
     started: str = ""
+    gpu: str = ""
 
     @property
     def limit(self) -> tuple[Side, float] | None:
@@ -79,8 +80,8 @@ class Judgement:
 
     @property
     def machine(self) -> str:
-        """Processor and precision, as far as the record tells."""
-        return f"{self.cpu}, {self.precision}"
+        """Processor, GPU where one was used, and precision, as far as the record tells."""
+        return ", ".join(filter(None, (self.cpu, self.gpu, self.precision)))
 
 
 @dataclass(frozen=True)
@@ -116,6 +117,7 @@ def judgements_of(record: dict[str, Any], source: Source) -> list[Judgement]:
             model=str(about.get("base_model_sha256") or UNKNOWN)[:SHOWN_DIGITS],
             other_data=other,
             started=record["started"],
+            gpu=about.get("gpu", ""),
         )
         for row in record["claims"]
     ]
@@ -145,6 +147,7 @@ def kept_outputs() -> list[Judgement]:
             cpu=run.environment.get("cpu", UNKNOWN),
             precision=run.environment.get("precision", UNKNOWN),
             model=run.environment.get("base_model_sha256", UNKNOWN)[:SHOWN_DIGITS],
+            gpu=run.environment.get("gpu", ""),
         )
         for run in shown_runs()
         for claim in run.claims
@@ -152,14 +155,20 @@ def kept_outputs() -> list[Judgement]:
 
 
 def own_runs(folder: str | Path = "") -> OwnRuns:
-    """The records in `folder` ("": the lab's results) and in the folders right below it.
+    """The records in `folder` ("": the lab's results) and in the folders right below it, and those
+    of sweeps (a sweep's folder is known by its plan.json and stands up to two folders deep).
 
     One that cannot be read is named with the reason and keeps nothing else from being read. A
     folder that is not there holds no records.
     """
     top = Path(folder) if str(folder) else results_dir()
     read, found = 0, OwnRuns(0, [], [])
-    for path in sorted([*top.glob("*.json"), *top.glob("*/*.json")]):
+    paths = {*top.glob("*.json"), *top.glob("*/*.json")}
+    for plan in [path for depth in ("", "*/", "*/*/") for path in top.glob(f"{depth}plan.json")]:
+        if (plan.parent / "runs").is_dir():
+            paths -= {plan, *plan.parent.glob("failed/*.json")}
+            paths |= {*plan.parent.glob("runs/*.json")}
+    for path in sorted(paths):
         name = path.relative_to(top).as_posix()
         try:
             record = read_record(path)

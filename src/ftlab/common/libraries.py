@@ -1,8 +1,26 @@
-"""Libraries kept quiet and seeded."""
+"""Libraries: there or not, kept quiet, and seeded."""
 
 from __future__ import annotations
 
+import importlib
+import importlib.util
 import random
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from ftlab.common.errors import LabError
+
+
+def require(extra: str, *packages: str, instead: str = "") -> None:
+    """LabError unless all `packages` can be imported: it names the extra of ftlab's that brings
+    them, and what else would do."""
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    if missing:
+        raise LabError(
+            f"This needs what is not installed here ({', '.join(missing)}): "
+            f"pip install 'ftlab[{extra}]'{instead}."
+        )
 
 
 def set_seeds(seed: int) -> None:
@@ -17,12 +35,38 @@ def set_seeds(seed: int) -> None:
 
 def quiet_libraries() -> None:
     """Only what concerns the reader: no progress bars and hints from inside the libraries."""
-    import datasets
-    import huggingface_hub
-    import transformers
+    from huggingface_hub.utils import enable_progress_bars
 
-    transformers.logging.set_verbosity_error()
-    transformers.logging.disable_progress_bar()
-    datasets.logging.set_verbosity_error()
-    datasets.disable_progress_bars()
-    huggingface_hub.utils.enable_progress_bars()  # a download may take minutes: that one is shown
+    for library in ("transformers", "datasets"):
+        logging = _logging_of(library)
+        logging.set_verbosity_error()
+        logging.disable_progress_bar()
+    enable_progress_bars()  # a download may take minutes: that one is shown
+
+
+@contextmanager
+def quiet(library: str = "transformers", *, bars: bool = False) -> Iterator[None]:
+    """Inside, "transformers" (or "datasets") logs errors alone, and shows progress only if `bars`.
+
+    Afterwards everything is as before, the bars of downloads included.
+    """
+    from huggingface_hub.utils import are_progress_bars_disabled, enable_progress_bars
+
+    logging = _logging_of(library)
+    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    downloads = not are_progress_bars_disabled()
+    logging.set_verbosity_error()
+    if not bars:
+        logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bar:
+            logging.enable_progress_bar()
+        if downloads:  # transformers switches these off together with its own
+            enable_progress_bars()
+
+
+def _logging_of(library: str) -> Any:
+    return importlib.import_module(f"{library}.utils.logging")

@@ -9,12 +9,20 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
+def on_gpu() -> bool:
+    """Whether there is a GPU: what `choose_device` of `ftlab.training` takes then.
+
+    It is not touched: a process that only starts others must not hold memory on it.
+    """
+    import torch
+
+    return torch.cuda.is_available() or torch.backends.mps.is_available()
+
+
 def pays(steps: int, least: int) -> bool:
     """Whether `steps` of training, in all jobs together, are worth other processes: on a CPU, from
     `least` on, which make up for starting them. A GPU is not shared out."""
-    from ftlab.common.hardware import choose_device
-
-    return steps >= least and choose_device()[0].type == "cpu"
+    return steps >= least and not on_gpu()
 
 
 def in_parallel(function: Callable[..., T], jobs: Sequence[dict[str, Any]], what: str) -> list[T]:
@@ -22,16 +30,16 @@ def in_parallel(function: Callable[..., T], jobs: Sequence[dict[str, Any]], what
 
     Networks as small as the lab's gain nothing from a second thread, but all from a second process
     (joblib's, with one thread each). Functions written in a notebook are carried along. With one
-    core, or one job, everything stays in this process. The cores are those that this process may
-    use: a sweep that runs notebooks side by side gives each its share. `what` is the remark of the
-    progress bar.
+    core, one job, or a GPU, whose memory would have to hold all processes at once, everything stays
+    in this process, one job after the other. The cores are those that this process may use: a sweep
+    that runs notebooks side by side gives each its share. `what` is the remark of the progress bar.
     """
     from joblib import Parallel, cpu_count, delayed
 
     from ftlab.common.progress import progress_bar
 
     workers = min(cpu_count(), len(jobs))
-    if workers < 2:
+    if workers < 2 or on_gpu():
         return [function(**job) for job in jobs]
     parallel = Parallel(n_jobs=workers, inner_max_num_threads=1, return_as="generator")
     found = []

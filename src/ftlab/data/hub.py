@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 from ftlab.common.errors import LabError
 from ftlab.common.hub import go_offline_if_unreachable
+from ftlab.common.libraries import quiet
 from ftlab.data.tables import SIDES, Table
 from ftlab.data.wording import quoted
 
@@ -21,7 +20,7 @@ def read_hub_dataset(name: str, notes: list[str]) -> dict[str, Table]:
     """
     offline = go_offline_if_unreachable()
     repository, _, configuration = name.partition(":")
-    with _quiet(bars=not offline):
+    with quiet("datasets", bars=not offline):
         loaded = _load(repository, configuration or None, offline)
     if offline:
         notes.append(f"{name}: read from the local Hub cache, as {offline}.")
@@ -110,20 +109,3 @@ def _as_table(name: str, split: Any) -> Table:
         elif not isinstance(feature, datasets.Image | datasets.Audio | datasets.Video):
             columns[column] = split[column]
     return Table(name, "row", columns, range(1, len(split) + 1))
-
-
-@contextmanager
-def _quiet(bars: bool) -> Iterator[None]:
-    """Without the library's remarks on its cache: ours follow in the notes."""
-    import datasets
-
-    verbosity, were_off = datasets.logging.get_verbosity(), datasets.are_progress_bars_disabled()
-    datasets.logging.set_verbosity(datasets.logging.CRITICAL)
-    if not bars:
-        datasets.disable_progress_bars()
-    try:
-        yield
-    finally:
-        datasets.logging.set_verbosity(verbosity)
-        if not were_off:
-            datasets.enable_progress_bars()

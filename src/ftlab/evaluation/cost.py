@@ -101,7 +101,7 @@ def costs(model: Classifier, batch: dict[str, torch.Tensor]) -> dict[str, float]
     """
     import torch
 
-    from ftlab.models import count_parameters
+    from ftlab.models import count_parameters, private_rng
 
     parameters = list(model.parameters())
     counted = count_parameters(model)
@@ -115,7 +115,10 @@ def costs(model: Classifier, batch: dict[str, torch.Tensor]) -> dict[str, float]
         return tensor
 
     # Recorded while the graph still holds them, so that no address is used twice.
-    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+    with (
+        private_rng(0, parameters[0].device),  # dropout draws
+        torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor),
+    ):
         loss = model.train()(**batch).loss
     model.eval()
     del loss

@@ -17,7 +17,7 @@ allow for another choice.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -82,12 +82,19 @@ def unpaired_difference(a: ArrayLike, b: ArrayLike) -> Estimate:
     )
 
 
-def seeds_interval(values: ArrayLike) -> Estimate:
-    """Mean of one number per seed (Student's t): for what no single test item has, as seconds."""
+def seeds_interval(
+    values: ArrayLike, *, bounds: tuple[float, float] = (-np.inf, np.inf)
+) -> Estimate:
+    """Mean of one number per seed (Student's t): for what no single test item has, as seconds.
+
+    `bounds` are the least and the greatest value that the measure can have, (0, 1) for an F1 or a
+    share: Student's t knows nothing of them, so the interval is cut off there.
+    """
     per_seed = _numbers(values)
     if per_seed.ndim != 1 or len(per_seed) < 2:
         raise LabError("An interval over seeds needs one number for each of at least two seeds.")
-    return _spread(float(per_seed.mean()), [(per_seed.var(ddof=1) / len(per_seed), len(per_seed))])
+    spread = (per_seed.var(ddof=1) / len(per_seed), len(per_seed))
+    return _clipped(_spread(float(per_seed.mean()), [spread]), bounds)
 
 
 def ratio_interval(a: ArrayLike, b: ArrayLike) -> Estimate:
@@ -177,10 +184,13 @@ def _interval(
     if not parts:
         raise LabError("An interval needs at least two items or two seeds.")
     around = _spread(centre, parts, seeds=len(per_seed))
-    value = float(per_seed.mean())
-    lowest, highest = clip or (-np.inf, np.inf)
-    low, high = max(around.low, lowest), min(around.high, highest)
-    return Estimate(value, min(low, value), max(high, value), len(per_seed))
+    return _clipped(replace(around, value=float(per_seed.mean())), clip or (-np.inf, np.inf))
+
+
+def _clipped(estimate: Estimate, bounds: tuple[float, float]) -> Estimate:
+    """The same with an interval inside the bounds, as far as that still holds the value."""
+    low, high = max(estimate.low, bounds[0]), min(estimate.high, bounds[1])
+    return replace(estimate, low=min(low, estimate.value), high=max(high, estimate.value))
 
 
 def _spread(centre: float, parts: list[tuple[float, int]], seeds: int | None = None) -> Estimate:

@@ -1,12 +1,8 @@
-"""Metrics of classes and of whole sets of answers, through the evaluate library, offline."""
+"""Metrics of classes and of whole sets of answers, as scikit-learn computes them."""
 
 from __future__ import annotations
 
-import functools
-import tempfile
-import uuid
-from collections.abc import Callable, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,12 +15,16 @@ CLASS_SCORES = ("accuracy", "macro precision", "macro recall", "macro F1", "micr
 
 def accuracy(predictions: ArrayLike, labels: ArrayLike) -> float:
     """Share of predicted classes that equal the label; both are whole numbers, shape (items,)."""
-    return _compute("accuracy", _classes(predictions), _classes(labels))
+    predicted, wanted = _pair("accuracy", predictions, labels)
+    return float(correct(predicted, wanted).mean())
 
 
 def macro_f1(predictions: ArrayLike, labels: ArrayLike) -> float:
     """F1 of every class that occurs as a label or a prediction, averaged with equal weight."""
-    return _compute("macro F1", _classes(predictions), _classes(labels))
+    from sklearn.metrics import f1_score
+
+    predicted, wanted = _pair("macro F1", predictions, labels)
+    return float(f1_score(wanted, predicted, average="macro", zero_division=0))
 
 
 def class_scores(predictions: ArrayLike, labels: ArrayLike) -> dict[str, float]:
@@ -37,13 +37,28 @@ def class_scores(predictions: ArrayLike, labels: ArrayLike) -> dict[str, float]:
     -1 to 1, and 0 for guessing or where only one class occurs. LabError for other shapes or types,
     different lengths or no items.
     """
-    predicted, wanted = _classes(predictions), _classes(labels)
-    return {name: _compute(name, predicted, wanted) for name in CLASS_SCORES}
+    from sklearn.metrics import f1_score, matthews_corrcoef, precision_score, recall_score
+
+    predicted, wanted = _pair("accuracy", predictions, labels)
+    macro = {"average": "macro", "zero_division": 0}
+    # scikit-learn also says 0 where only one class occurs, but with a warning.
+    one_class = len({*wanted, *predicted}) == 1
+    scores = (
+        correct(predicted, wanted).mean(),
+        precision_score(wanted, predicted, **macro),
+        recall_score(wanted, predicted, **macro),
+        f1_score(wanted, predicted, **macro),
+        f1_score(wanted, predicted, average="micro", zero_division=0),
+        0.0 if one_class else matthews_corrcoef(wanted, predicted),
+    )
+    return {name: float(score) for name, score in zip(CLASS_SCORES, scores, strict=True)}
 
 
 def exact_match(answers: Sequence[str], references: Sequence[str]) -> float:
     """Share of answers that equal the reference once both are normalised (see `normalise`)."""
-    return _compute("exact_match", list(answers), list(references))
+    same_number(len(answers), len(references))
+    _some("exact_match", len(references))
+    return float(matches(list(answers), list(references)).mean())
 
 
 def correct(predictions: ArrayLike, labels: ArrayLike) -> np.ndarray:
@@ -59,8 +74,20 @@ def same_number(predictions: int, labels: int) -> None:
         raise LabError(f"There are {predictions} predictions but {labels} labels.")
 
 
+def _pair(name: str, predictions: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
+    predicted, wanted = _classes(predictions), _classes(labels)
+    same_number(len(predicted), len(wanted))
+    _some(name, len(wanted))
+    return predicted, wanted
+
+
+def _some(name: str, items: int) -> None:
+    if not items:
+        raise LabError(f"The {name} of no items at all cannot be measured.")
+
+
 def _classes(values: ArrayLike) -> np.ndarray:
-    """Class indices. Others are refused: evaluate would cut 1.5 down to 1 without a word."""
+    """Class indices. Scores such as 0.7 are refused: they are no classes yet."""
     classes = np.asarray(values)
     if classes.ndim != 1 or (classes.size and classes.dtype.kind not in "iu"):
         raise LabError(
@@ -68,69 +95,3 @@ def _classes(values: ArrayLike) -> np.ndarray:
             f"not {classes.dtype} values of shape {classes.shape}."
         )
     return classes
-
-
-def _compute(name: str, predictions: Any, references: Any) -> float:
-    same_number(len(predictions), len(references))
-    if len(references) == 0:
-        raise LabError(f"The {name} of no items at all cannot be measured.")
-    with tempfile.TemporaryDirectory() as folder:
-        # evaluate makes a folder for every metric; ours leaves nothing behind, and its own id
-        # keeps runs at the same time from waiting for each other's lock.
-        metric = _metric_class()(
-            config_name=name,
-            keep_in_memory=True,
-            cache_dir=folder,
-            experiment_id=uuid.uuid4().hex,
-        )
-        result = metric.compute(predictions=predictions, references=references)
-    return float(result[name])
-
-
-@functools.cache
-def _scorers() -> dict[str, Callable[[Any, Any], float]]:
-    """What is computed of references and predictions, by the metric's name."""
-    from sklearn.metrics import f1_score, matthews_corrcoef, precision_score, recall_score
-
-    def averaged(score: Callable[..., float], average: str) -> Callable[[Any, Any], float]:
-        return functools.partial(score, average=average, zero_division=0)
-
-    def correlation(references: Any, predictions: Any) -> float:
-        # scikit-learn also says 0 where only one class occurs, but with a warning.
-        one_class = len({*references, *predictions}) == 1
-        return 0.0 if one_class else matthews_corrcoef(references, predictions)
-
-    return {
-        "accuracy": lambda references, predictions: correct(predictions, references).mean(),
-        "macro precision": averaged(precision_score, "macro"),
-        "macro recall": averaged(recall_score, "macro"),
-        "macro F1": averaged(f1_score, "macro"),
-        "micro F1": averaged(f1_score, "micro"),
-        "MCC": correlation,
-        "exact_match": lambda references, predictions: matches(predictions, references).mean(),
-    }
-
-
-@functools.cache
-def _metric_class() -> Any:
-    """The lab's metric. Made on first use: importing evaluate takes seconds."""
-    import datasets
-    import evaluate
-
-    class LabMetric(evaluate.Metric):
-        """A metric that lives here, so that nothing is fetched from the Hub; `config_name` is
-        which of `_scorers` it computes."""
-
-        def _info(self) -> evaluate.MetricInfo:
-            value = datasets.Value("string" if self.config_name == "exact_match" else "int64")
-            return evaluate.MetricInfo(
-                description=self.__doc__ or "",
-                citation="",
-                inputs_description="",
-                features=datasets.Features({"predictions": value, "references": value}),
-            )
-
-        def _compute(self, predictions: Any, references: Any) -> dict[str, float]:
-            return {self.config_name: _scorers()[self.config_name](references, predictions)}
-
-    return LabMetric

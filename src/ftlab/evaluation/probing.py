@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import ArrayLike
 from ftlab.common.errors import LabError
 from ftlab.data import encode
 from ftlab.data.features import batches_by_length, collate
+from ftlab.models.layers import find_blocks
 from ftlab.models.modes import evaluation_mode
 
 BATCH_SIZE = 64
@@ -22,20 +24,45 @@ def layer_vectors(
     model: Any, tokenizer: Any, texts: Sequence[str], max_length: int = 128
 ) -> np.ndarray:
     """The mean token vector of each text after the embeddings and after every block:
-    (layers, texts, width). `model` is a trunk, or anything that gives `hidden_states`."""
+    (layers, texts, width). `model` is a trunk, or anything that gives `hidden_states`.
+
+    The last block's are taken as they leave it: `hidden_states` ends with what the norm behind it,
+    which many causal models have, makes of them.
+    """
     features = encode(tokenizer, list(texts), max_length=max_length)
     device = next(model.parameters()).device
     rows: dict[int, np.ndarray] = {}
-    with evaluation_mode(model):
+    with evaluation_mode(model), _last_output(model) as last:
         for chosen in batches_by_length([len(f["input_ids"]) for f in features], BATCH_SIZE):
             batch = collate([features[i] for i in chosen], tokenizer.pad_token_id)
             batch = {name: tensor.to(device) for name, tensor in batch.items()}
             states = model(**batch, output_hidden_states=True).hidden_states
+            states = [*states[:-1], last.pop()] if last else states
             mask = batch["attention_mask"][..., None]
             means = [(s.float() * mask).sum(1) / mask.sum(1) for s in states]
             for place, i in enumerate(chosen):
                 rows[i] = torch.stack([mean[place] for mean in means]).cpu().numpy()
     return np.stack([rows[i] for i in range(len(features))], axis=1)
+
+
+@contextmanager
+def _last_output(model: Any) -> Iterator[list[torch.Tensor]]:
+    """Within it, what the last block has given in each forward pass: (texts, length, width).
+
+    Stays empty for a model whose blocks cannot be told apart, as all layers share one.
+    """
+    seen: list[torch.Tensor] = []
+
+    def see(module: Any, given: Any, output: Any) -> None:
+        seen.append(output[0] if isinstance(output, tuple) else output)
+
+    found = find_blocks(model)
+    handle = found[-1].register_forward_hook(see) if found else None
+    try:
+        yield seen
+    finally:
+        if handle:
+            handle.remove()
 
 
 def probe(

@@ -208,11 +208,13 @@ def cost_until(history: pd.DataFrame, target: float, start: float, column: str) 
     return float(costs[place - 1] + share * (costs[place] - costs[place - 1]))
 
 
-def over_seeds(values: Sequence[float]) -> Estimate:
-    """The mean of one number a seed, with its interval. One seed shows no spread: its number could
-    be anything, and the interval says so."""
+def over_seeds(
+    values: Sequence[float], *, bounds: tuple[float, float] = (-math.inf, math.inf)
+) -> Estimate:
+    """The mean of one number a seed, with its interval (see `seeds_interval`). One seed shows no
+    spread: its number could be anything, and the interval says so, whatever the bounds."""
     if len(values) > 1:
-        return seeds_interval(values)
+        return seeds_interval(values, bounds=bounds)
     return Estimate(float(values[0]), -ANYTHING, ANYTHING, 1)
 
 

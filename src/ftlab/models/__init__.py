@@ -4,15 +4,9 @@ Causal language models and encoders of the usual families go through the same fe
 """
 
 from ftlab.models.classifier import Classifier, load_classifier
+from ftlab.models.folders import BASE_MODEL, complete_folder, model_folder
 from ftlab.models.generation import generate
-from ftlab.models.loading import (
-    BASE_MODEL,
-    is_causal_lm,
-    load_causal_lm,
-    load_tokenizer,
-    max_length,
-    model_folder,
-)
+from ftlab.models.loading import is_causal_lm, load_causal_lm, load_tokenizer, max_length
 from ftlab.models.rng import private_rng
 from ftlab.models.scoring import bits_per_character, sequence_logprob
 from ftlab.models.size import count_parameters, starting_rate, stored_bytes
@@ -21,6 +15,7 @@ __all__ = [
     "BASE_MODEL",
     "Classifier",
     "bits_per_character",
+    "complete_folder",
     "count_parameters",
     "generate",
     "is_causal_lm",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import json
 import os
+import shutil
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -16,14 +17,18 @@ from safetensors.torch import load_file, save_file
 from torch import nn
 
 from ftlab.common.errors import LabError
-from ftlab.models.loading import load_causal_lm, load_trunk, quiet
+from ftlab.common.files import flush
+from ftlab.common.libraries import quiet
+from ftlab.models.loading import load_causal_lm, load_trunk
 from ftlab.models.rng import private_rng
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
     from transformers.modeling_outputs import SequenceClassifierOutput
 
 HEAD_FILE, LABELS_FILE = "head.safetensors", "classifier.json"
+KNOWN_BY = (LABELS_FILE, "config.json")  # a classifier, and a base model, are refused without
+UNFINISHED = ".saving-"
 
 
 class Classifier(nn.Module):
@@ -88,24 +93,31 @@ class Classifier(nn.Module):
         loss = None if labels is None else nn.functional.cross_entropy(logits, labels)
         return SequenceClassifierOutput(loss=loss, logits=logits)
 
-    def save_pretrained(self, folder: str | Path) -> None:
-        """Trunk, head and label names into `folder`, which can also serve as a `base_model`.
+    def save_pretrained(self, folder: str | Path, tokenizer: PreTrainedTokenizerBase) -> None:
+        """Trunk, head, label names and `tokenizer` into `folder`: it is a `base_model` as well.
 
         All files are written beside before the first is put in its place. LabError if the disk
-        does not take them; an earlier classifier there is intact then.
+        does not take them; an earlier classifier there is intact then. A kill leaves the earlier
+        one, the new one, or a folder that is refused, never a mixture.
         """
+        from transformers import PreTrainedModel
+
+        if not isinstance(self.trunk, PreTrainedModel):
+            raise LabError("This trunk is wrapped (a soft prompt, a prefix): it cannot be saved.")
         folder = Path(folder)
         head = {name: tensor.contiguous() for name, tensor in self.head.state_dict().items()}
         about = {"label_names": self.label_names, "dropout": self.dropout.p}
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryDirectory(prefix=".saving-", dir=folder) as beside, quiet():
+            for left in folder.glob(f"{UNFINISHED}*"):  # by a save that was killed
+                shutil.rmtree(left, ignore_errors=True)
+            with tempfile.TemporaryDirectory(prefix=UNFINISHED, dir=folder) as beside, quiet():
                 self.trunk.save_pretrained(beside)
+                tokenizer.save_pretrained(beside)
                 save_file(head, Path(beside) / HEAD_FILE)
                 text = json.dumps(about, indent=2) + "\n"
                 (Path(beside) / LABELS_FILE).write_text(text, encoding="utf-8")
-                for file in sorted(Path(beside).iterdir()):
-                    os.replace(file, folder / file.name)
+                _put_in_place(Path(beside), folder)
         except (OSError, SafetensorError) as error:
             raise LabError(f"The classifier could not be written to {folder} ({error}).") from error
 
@@ -127,6 +139,23 @@ class Classifier(nn.Module):
         return classifier.eval()
 
 
+def _put_in_place(new: Path, folder: Path) -> None:
+    """Move the files of `new` to `folder`.
+
+    What a folder is known by goes first and comes back last: as long as files of two classifiers
+    stand side by side, nothing is loaded from there.
+    """
+    for file in new.iterdir():
+        flush(file)
+    for name in KNOWN_BY:
+        (folder / name).unlink(missing_ok=True)
+    flush(folder)
+    others = sorted(file.name for file in new.iterdir() if file.name not in KNOWN_BY)
+    for name in (*others, *KNOWN_BY):
+        os.replace(new / name, folder / name)
+    flush(folder)
+
+
 def load_classifier(
     base_model: str,
     label_names: Sequence[str],
@@ -146,8 +175,8 @@ def load_classifier(
 def as_language_model(base_model: str, classifier: Classifier) -> PreTrainedModel:
     """The language model whose network the classifier's trunk is: what does it still know?
 
-    Shares its weights with the classifier. LabError for a trunk that stands behind a soft prompt:
-    it answers for one task only.
+    Shares its weights with the classifier, on the device of those. LabError for a trunk that
+    stands behind a soft prompt: it answers for one task only.
     """
     model = load_causal_lm(base_model)
     prefix = model.base_model_prefix
@@ -155,4 +184,5 @@ def as_language_model(base_model: str, classifier: Classifier) -> PreTrainedMode
         raise LabError("This trunk is wrapped, so it cannot be put back under a language head.")
     setattr(model, prefix, classifier.trunk)
     model.tie_weights()
-    return model.eval()
+    # An untied head was loaded on the CPU, while fit() may have taken the trunk elsewhere.
+    return model.to(classifier.trunk.device).eval()

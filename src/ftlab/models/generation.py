@@ -8,8 +8,9 @@ from typing import Any
 import torch
 
 from ftlab.common.errors import LabError
+from ftlab.common.libraries import quiet
 from ftlab.data.features import batches_by_length, encode_pairs
-from ftlab.models.loading import max_length, quiet
+from ftlab.models.loading import max_length
 from ftlab.models.modes import evaluation_mode
 from ftlab.models.rng import private_rng
 
@@ -94,7 +95,10 @@ def _continue(
 
 
 class _StopText:
-    """Tells `generate` which rows have written the stop text; it may span several tokens."""
+    """Tells `generate` which rows have written the stop text; it may span several tokens.
+
+    transformers' own `stop_strings` also counts a stop that begins in the prompt.
+    """
 
     def __init__(self, tokenizer: Any, stop: str, prompt_width: int) -> None:
         self.tokenizer, self.stop, self.prompt_width = tokenizer, stop, prompt_width

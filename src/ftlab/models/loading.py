@@ -1,40 +1,44 @@
-"""Finds a base model, checks it, and loads it: safetensors only, no remote code."""
+"""Loads a base model: safetensors only, no remote code."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from ftlab.common.errors import LabError
-from ftlab.common.hub import go_offline_if_unreachable, is_hub_name
-from ftlab.common.paths import data_dir
+from ftlab.common.libraries import quiet
+from ftlab.models.folders import (
+    BASE_MODEL,
+    check_tokenizer,
+    check_weights,
+    explained,
+    model_folder,
+)
 from ftlab.models.rng import private_rng
 
 if TYPE_CHECKING:
     from transformers import PretrainedConfig, PreTrainedModel, PreTrainedTokenizerBase
 
-BASE_MODEL = "lab"  # the model that the lab brings, in data/base_model
-# What a model needs, and none of the copies in other formats that a repository may hold.
-WANTED_FILES = ["*.json", "*.safetensors", "*.txt", "*.model", "*.jinja"]
-PICKLES = ("*.bin", "*.pt", "*.pth", "*.ckpt", "*.h5", "*.msgpack")
-
 
 def load_tokenizer(base_model: str = BASE_MODEL) -> PreTrainedTokenizerBase:
-    """The tokenizer of a base model, padding on the right.
+    """The tokenizer of a base model, padding on the right. LabError if there is none.
 
     One that has no padding token pads with its end-of-text token, and a warning says so: padding
     is masked, so this changes no result.
     """
     folder = model_folder(base_model)
+    check_tokenizer(folder, base_model)
     from transformers import AutoTokenizer
 
-    with _explained("The tokenizer", base_model), quiet():
+    with explained("The tokenizer", base_model), quiet():
         tokenizer = AutoTokenizer.from_pretrained(folder, trust_remote_code=False)
+    if len(tokenizer) <= len(tokenizer.all_special_ids):  # what the library makes of no vocabulary
+        raise LabError(
+            f"The tokenizer of {base_model} is empty: {folder} has no vocabulary for it."
+        )
     if tokenizer.pad_token_id is None:
         if tokenizer.eos_token_id is None:
             raise LabError(
@@ -83,81 +87,10 @@ def max_length(model: Any, wanted: int) -> int:
     return min(wanted, positions)
 
 
-def model_folder(base_model: str) -> Path:
-    """Where the files of a base model are: "lab", a folder, or a Hub name (fetched if need be).
-
-    LabError says in one sentence what is missing.
-    """
-    if base_model == BASE_MODEL:
-        return _checked(data_dir() / "base_model", "The lab's own base model")
-    folder = Path(base_model).expanduser()
-    if folder.is_dir():
-        return _checked(folder, base_model)
-    if folder.exists():
-        raise LabError(f"{base_model} is a file: base_model takes the folder that holds the model.")
-    if not is_hub_name(base_model):
-        raise LabError(f"There is no model folder {base_model!r}.")
-    return _checked(_from_hub(base_model), base_model)
-
-
-def _from_hub(name: str) -> Path:
-    offline = go_offline_if_unreachable()
-    from huggingface_hub import snapshot_download
-    from huggingface_hub.errors import (
-        GatedRepoError,
-        IncompleteSnapshotError,
-        LocalEntryNotFoundError,
-        RepositoryNotFoundError,
-    )
-
-    try:
-        return Path(
-            snapshot_download(
-                name,
-                allow_patterns=WANTED_FILES,
-                ignore_patterns="*/*",
-                local_files_only=bool(offline),
-            )
-        )
-    except IncompleteSnapshotError as error:  # what is there may do: it is checked next
-        return Path(error.snapshot_path)
-    except LocalEntryNotFoundError:
-        raise LabError(
-            f"The model {name!r} is neither a folder here nor in the local Hub cache, and "
-            f"{offline or 'the Hub does not answer'}: load it once with a network, or give "
-            "base_model a folder."
-        ) from None
-    except (GatedRepoError, RepositoryNotFoundError):
-        raise LabError(
-            f"There is no folder {name!r}, and no model of that name on the Hub that may be read "
-            "without logging in: check it at https://huggingface.co/models."
-        ) from None
-
-
-def _checked(folder: Path, name: str) -> Path:
-    if not folder.is_dir():
-        raise LabError(f"{name} is missing: there is no folder {folder}.")
-    if not (folder / "config.json").is_file():
-        raise LabError(f"{name} is no model: {folder} has no config.json.")
-    return folder
-
-
-def _check_weights(folder: Path, name: str) -> None:
-    if any(folder.glob("*.safetensors")):
-        return
-    pickles = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
-    if pickles:
-        raise LabError(
-            f"{name} has its weights only as {pickles[0]}: the lab reads safetensors alone, since "
-            "other formats can run code when they are opened."
-        )
-    raise LabError(f"{name} has no weights: there is no model.safetensors in {folder}.")
-
-
 def _load(auto: Any, base_model: str, random_weights: bool, seed: int) -> PreTrainedModel:
     folder = model_folder(base_model)
     if not random_weights:
-        _check_weights(folder, base_model)
+        check_weights(folder, base_model)
     from transformers import AutoModelForCausalLM
 
     config = _config(base_model, folder)
@@ -165,7 +98,7 @@ def _load(auto: Any, base_model: str, random_weights: bool, seed: int) -> PreTra
         _check_causal(config, base_model)
     elif config.is_encoder_decoder:
         raise LabError(f"{base_model} is an encoder-decoder model: the lab has no use for those.")
-    with _explained("The model", base_model), quiet(), private_rng(seed):
+    with explained("The model", base_model), quiet(), private_rng(seed):
         if random_weights:
             model = auto.from_config(config, dtype=torch.float32, trust_remote_code=False)
             missing: list[str] = []
@@ -198,7 +131,7 @@ def is_causal_lm(base_model: str) -> bool:
 def _config(base_model: str, folder: Path) -> PretrainedConfig:
     from transformers import AutoConfig
 
-    with _explained("The configuration", base_model), quiet():
+    with explained("The configuration", base_model), quiet():
         return AutoConfig.from_pretrained(folder, trust_remote_code=False)
 
 
@@ -206,46 +139,21 @@ def _is_causal(config: PretrainedConfig) -> bool:
     from transformers.models.auto.modeling_auto import (
         MODEL_FOR_CAUSAL_LM_MAPPING_NAMES,
         MODEL_FOR_MASKED_LM_MAPPING_NAMES,
+        MODEL_MAPPING_NAMES,
     )
 
     kind = config.model_type
     encoder = kind in MODEL_FOR_MASKED_LM_MAPPING_NAMES and not getattr(config, "is_decoder", False)
-    return not encoder and kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+    # Saved as a trunk alone, as a classifier's is: only the embeddings can give its head back.
+    trunk = config.architectures == [MODEL_MAPPING_NAMES.get(kind)]
+    headless = trunk and not getattr(config, "tie_word_embeddings", True)
+    return not encoder and not headless and kind in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 
 def _check_causal(config: PretrainedConfig, name: str) -> None:
     if not _is_causal(config):
         raise LabError(
-            f"{name} is not a causal language model (its type is {config.model_type!r}): it cannot "
-            "continue a text. A classifier can be built on an encoder."
+            f"{name} is not a causal language model (its type is {config.model_type!r}, saved as "
+            f"{' and '.join(config.architectures or ['a configuration alone'])}): it cannot "
+            "continue a text, but a classifier can be built on it."
         )
-
-
-@contextmanager
-def _explained(what: str, base_model: str) -> Iterator[None]:
-    """One sentence for whatever the libraries raise about unusable files."""
-    try:
-        yield
-    except LabError:
-        raise
-    except Exception as error:  # they have no common base class
-        reason = " ".join(str(error).split())[:300]
-        raise LabError(
-            f"{what} of {base_model} cannot be loaded ({type(error).__name__}: {reason})."
-        ) from error
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Without bars, tables of missing keys (`_load` checks them) and remarks on unused settings."""
-    from transformers.utils import logging
-
-    verbosity, bar = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
-    try:
-        yield
-    finally:
-        logging.set_verbosity(verbosity)
-        if bar:
-            logging.enable_progress_bar()

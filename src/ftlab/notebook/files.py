@@ -14,12 +14,14 @@ import symtable
 from pathlib import Path
 from typing import Any
 
-import nbformat
-
 from ftlab.common.errors import LabError
 from ftlab.common.files import write_atomically
+from ftlab.common.libraries import require
 from ftlab.common.paths import project_root
 from ftlab.notebook.parameters import CONTRACT, NOTEBOOKS, parameters_source
+
+require("notebooks", "nbformat")
+import nbformat  # noqa: E402
 
 STORED_PROFILE = "quick"
 METADATA = "ftlab"  # the key of our own entry in a notebook's metadata

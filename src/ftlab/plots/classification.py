@@ -16,13 +16,11 @@ from ftlab.plots.series import lines
 from ftlab.plots.style import LOOKS, SIZE, first_looks, heights, named_levels, new_axes
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-CELL = (0.36, 0.75)  # inches, of a side: two lines of a name fit beside the smallest
-AROUND, BESIDE = 0.45, 1.1  # inches: of an axis' name, of the column at the right
+CELL = 0.4  # inches, of a side: two lines of a name fit beside it
 SMALL = 9
-LETTERS = 28  # of a line of a label's name
+LETTERS, LETTER = 28, 0.075  # of a line of a label's name; inches of one, at this size
 JITTER = 0.618034  # the golden ratio: its multiples fall into the widest gap between earlier ones
 
 
@@ -41,6 +39,8 @@ def confusion(
     numbers, (items,). Of more than `most` labels, only those of the most frequent confusions are
     shown, the worst first, and the title says so. LabError if the arguments do not fit.
     """
+    from sklearn.metrics import ConfusionMatrixDisplay
+
     counts = _counts(labels, predictions, len(label_names))
     if most < 2:
         raise LabError(f"A confusion needs at least 2 labels, not {most}.")
@@ -51,52 +51,42 @@ def confusion(
         shown = shown or list(range(most))
         title = f"{title}\n{len(shown)} of {len(counts)} labels, {which}"
     names = [_readable(label_names[label]) for label in shown]
-    figure, axes = new_axes("said", "wanted", "")
+    letters = max(len(line) for name in names for line in name.split("\n"))
+    figure, axes = new_axes("", "", "")
     items = counts.sum(axis=1)
     cells = counts[np.ix_(shown, shown)]
-    share = cells / np.maximum(items[shown], 1)[:, None]
-    axes.imshow(share, cmap="Blues", vmin=0, vmax=1.3)
-    for (row, column), count in np.ndenumerate(cells):
+    display = ConfusionMatrixDisplay(
+        cells / np.maximum(items[shown], 1)[:, None], display_labels=names
+    ).plot(
+        ax=axes,
+        cmap="Blues",
+        colorbar=False,
+        xticks_rotation="vertical" if letters * LETTER > CELL else "horizontal",
+        im_kw={"vmin": 0, "vmax": 1.6},  # black on the darkest is easy to read
+        text_kw={"fontsize": SMALL, "color": "black"},
+    )
+    for place, count in np.ndenumerate(cells):
         if count:
-            axes.text(
-                column, row, str(count), ha="center", va="center", fontsize=SMALL,
-                color="white" if share[row, column] > 0.75 else "black",
-            )  # fmt: skip
+            display.text_[place].set_text(str(count))
+        else:
+            display.text_[place].remove()
+    axes.set(xlabel="said", ylabel="wanted")
     beside = len(shown) - 0.35
     axes.text(beside, -0.6, "right", va="bottom", fontsize=SMALL)
     for row, label in enumerate(shown):
         right = f"{cells[row, row] / max(items[label], 1):.0%} of {items[label]}"
         axes.text(beside, row, right if items[label] else "no items", va="center", fontsize=SMALL)
-    axes.set_xticks(range(len(shown)), names, fontsize=SMALL)
-    axes.set_yticks(range(len(shown)), names, fontsize=SMALL)
     axes.grid(visible=False)
     for ticks in (axes.set_xticks, axes.set_yticks):  # the eye follows a long name to its cells
         ticks(np.arange(len(shown) - 1) + 0.5, minor=True)
     axes.grid(which="minor", color="#dddddd", linewidth=0.6)
-    axes.tick_params(which="both", length=0)
+    axes.tick_params(which="both", length=0, labelsize=SMALL)
     axes.set_axisbelow(False)
-    _place(figure, axes, title)
+    axes.set_anchor("W")
+    figure.suptitle(title, x=0.01, ha="left", fontsize=12)
+    square, beside_it = CELL * len(shown), LETTER * letters
+    figure.set_size_inches(max(SIZE[0], square + beside_it + 1.7), square + beside_it + 1.0)
     return figure
-
-
-def _place(figure: Figure, axes: Axes, title: str) -> None:
-    """Square cells as large as fit beside the names, which have all the room that they need."""
-    figure.canvas.draw()
-    ticks = axes.get_yticklabels()
-    name = max(tick.get_window_extent().width for tick in ticks) / figure.dpi
-    side = float(np.clip((SIZE[0] - name - AROUND - BESIDE) / len(ticks), *CELL))
-    flat = name < 0.9 * side
-    axes.tick_params(axis="x", rotation=0 if flat else 90)
-    below = 0.2 if flat else name
-    square, above = side * len(ticks), 0.35 + 0.2 * len(title.split("\n"))
-    width = max(SIZE[0], AROUND + name + square + BESIDE)
-    height = AROUND + below + square + above
-    figure.set_size_inches(width, height)
-    # Placed by hand: names as long as these would be cut off, or leave the cells no room.
-    axes.set_position(
-        ((AROUND + name) / width, (AROUND + below) / height, square / width, square / height)
-    )
-    figure.text(0.1 / width, 1 - 0.1 / height, title, va="top", fontsize=12)
 
 
 def _counts(labels: ArrayLike, predictions: ArrayLike, classes: int) -> np.ndarray:

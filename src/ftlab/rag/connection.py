@@ -4,10 +4,6 @@ from __future__ import annotations
 
 import logging
 import os
-import socket
-import subprocess
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -81,28 +77,6 @@ def _drop_torn_indexes(folder: Path) -> None:
             np.load(path, mmap_mode="r")
         except (ValueError, EOFError):
             path.unlink(missing_ok=True)
-
-
-@contextmanager
-def own_server(folder: Path) -> Iterator[str]:
-    """The address of Milvus Lite on `folder`, on loopback and in a process of its own, which ends
-    with the context: what a server does differently is tested and measured with it."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    run = [sys.executable, "-m", "milvus_lite", "server", "--data-dir", str(folder)]
-    run += ["--host", "127.0.0.1", "--port", str(port)]
-    process = subprocess.Popen(run, stdout=subprocess.DEVNULL)
-    try:
-        for _ in range(600):
-            with socket.socket() as probe:
-                if probe.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            time.sleep(0.1)
-        yield f"http://127.0.0.1:{port}"
-    finally:
-        process.kill()
-        process.wait()
 
 
 @contextmanager

@@ -15,9 +15,10 @@ from torch import nn
 
 from ftlab.common.errors import LabError
 from ftlab.common.hub import go_offline_if_unreachable
+from ftlab.common.libraries import quiet
 from ftlab.data.features import Feature, batches_by_length, collate, encode
 from ftlab.models import BASE_MODEL, load_tokenizer, max_length
-from ftlab.models.loading import load_trunk, quiet
+from ftlab.models.loading import load_trunk
 from ftlab.models.modes import evaluation_mode
 from ftlab.training import Fit, fit
 
@@ -29,6 +30,7 @@ class Encoder(Protocol):
     """Anything that turns texts into vectors."""
 
     dimension: int
+    model: Any  # the network, a torch module: what it takes in memory can be counted
 
     def encode(self, texts: Sequence[str], batch_size: int = 64) -> np.ndarray:
         """(texts, dimension) in fp32, each of length 1."""
@@ -171,7 +173,7 @@ class _LibraryEncoder:
 
         try:
             with quiet():
-                self._model = SentenceTransformer(
+                self.model = SentenceTransformer(
                     name,
                     trust_remote_code=False,
                     local_files_only=bool(offline),
@@ -180,11 +182,11 @@ class _LibraryEncoder:
         except Exception as error:  # the library and the Hub have no common base class
             reason = " ".join(str(error).split())[:300]
             raise LabError(f"{name} cannot be loaded ({reason}).") from None
-        self.dimension = int(self._model.get_sentence_embedding_dimension() or 0)
+        self.dimension = int(self.model.get_sentence_embedding_dimension() or 0)
 
     def encode(self, texts: Sequence[str], batch_size: int = 64) -> np.ndarray:
         """See `Encoder`."""
-        found = self._model.encode(
+        found = self.model.encode(
             list(texts), batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False
         )
         return np.asarray(found, np.float32)

@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from ftlab.common.errors import LabError
 from ftlab.common.files import written_whole
 from ftlab.rag.passages import Passage, from_json, to_json
-from ftlab.rag.stores import Hit, Where, check_dimension, checked, no_hits, unit
+from ftlab.rag.stores import Hit, Where, check_dimension, check_k, checked, no_hits, unit
 
 BLOCK = 256  # queries compared at once: 256 x 100,000 cosines are 100 MB
 SPARE = 8  # one row in so many is kept free for what comes
@@ -83,6 +83,7 @@ class ExactStore:
 
     def search(self, vectors: ArrayLike, k: int, *, where: Where | None = None) -> list[list[Hit]]:
         """See `Store`."""
+        check_k(k)
         queries = unit(vectors, self.dimension)
         if not self._passages:
             raise no_hits()

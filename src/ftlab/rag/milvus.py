@@ -53,7 +53,7 @@ from ftlab.rag.rows import (
     to_row,
     whole_documents,
 )
-from ftlab.rag.stores import SERVERS, Hit, Where, check_dimension, checked, no_hits, unit
+from ftlab.rag.stores import SERVERS, Hit, Where, check_dimension, check_k, checked, no_hits, unit
 
 COLLECTION = "ftlab_passages"
 INDEX = "FLAT"  # exact, and built in no time; a server may be given another one
@@ -221,6 +221,7 @@ class MilvusStore:
         mirror = self._in_memory()
         if mirror is not None:
             return mirror.search(vectors, k, where=where)
+        check_k(k)
         queries = unit(vectors, self.dimension)
         found: list[list[Hit]] = []
         with explained(self.uri):

@@ -12,7 +12,7 @@ from ftlab.models import sequence_logprob
 from ftlab.rag.encoders import Encoder
 from ftlab.rag.passages import Passage
 from ftlab.rag.sparse import WordIndex
-from ftlab.rag.stores import Hit, Store, Where, no_hits
+from ftlab.rag.stores import Hit, Store, Where, check_k, no_hits
 
 MODES = ("hybrid", "dense", "sparse")
 FUSION = 60  # the constant of Cormack et al. 2009: how little a first rank counts above a tenth
@@ -75,32 +75,41 @@ class Retriever:
         Scores are cosines, BM25 scores, fused reciprocal ranks or what `rerank` gives. LabError if
         the index is empty.
         """
-        if k < 1:
-            raise LabError(f"k must be 1 or more, not {k}.")
+        check_k(k)
         if not questions:
             return []
         self._refresh()
-        depth = max(4 * k, LEAST_CANDIDATES)
-        sides = []
-        if self.mode != "sparse":
-            vectors = self.encoder.encode(questions)
-            sides.append(self.store.search(vectors, depth, where=where))
-        if self.mode != "dense":
-            assert self._words is not None
-            sides.append(self._words.search(questions, depth, where=where))
-        rankings = (
-            sides[0] if len(sides) == 1 else [fuse(*pair) for pair in zip(*sides, strict=True)]
-        )
-        if self.newest_wins:
-            rankings = [
-                [h for h in hits if not self._outdated(h.passage, where)] for hits in rankings
-            ]
+        rankings = self._candidates(questions, k, where)
         if self.rerank is not None:
             rankings = [
                 self._reranked(question, hits, self.rerank)
                 for question, hits in zip(questions, rankings, strict=True)
             ]
         return [hits[:k] for hits in rankings]
+
+    def _candidates(self, questions: Sequence[str], k: int, where: Where | None) -> list[list[Hit]]:
+        """What may answer each question, best first: at least `k` hits, if there are so many."""
+        vectors = None if self.mode == "sparse" else self.encoder.encode(questions)
+        rankings: list[list[Hit]] = [[] for _ in questions]
+        left, depth = list(range(len(questions))), max(4 * k, LEAST_CANDIDATES)
+        while left:
+            sides = []
+            if vectors is not None:
+                sides.append(self.store.search(vectors[left], depth, where=where))
+            if self.mode != "dense":
+                assert self._words is not None
+                sides.append(self._words.search([questions[i] for i in left], depth, where=where))
+            short = []
+            for i, *found in zip(left, *sides, strict=True):
+                hits = found[0] if len(found) == 1 else fuse(*found)
+                if self.newest_wins:
+                    hits = [hit for hit in hits if not self._outdated(hit.passage, where)]
+                rankings[i] = hits
+                # Where outdated passages took most places, others stand further down.
+                if len(hits) < k and max(map(len, found)) == depth:
+                    short.append(i)
+            left, depth = short, 4 * depth
+        return rankings
 
     def _refresh(self) -> None:
         """Index what this search needs and no change has left in place."""

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
+from ftlab.common.libraries import require
 from ftlab.rag.passages import UNSPACED, Passage
-from ftlab.rag.stores import Hit, Where
+from ftlab.rag.stores import Hit, Where, check_k
 
 _RUN = re.compile(rf"[{UNSPACED}]+|[^\W{UNSPACED}]+")
 
@@ -31,6 +32,7 @@ class WordIndex:
     100,000 short passages)."""
 
     def __init__(self, passages: Sequence[Passage]) -> None:
+        require("rag", "bm25s")
         import bm25s
 
         self._passages = list(passages)
@@ -44,6 +46,7 @@ class WordIndex:
         self, questions: Sequence[str], k: int, *, where: Where | None = None
     ) -> list[list[Hit]]:
         """The `k` best passages for each question, best first; fewer if fewer share a word."""
+        check_k(k)
         everything = range(len(self._passages))
         allowed = None if where is None else where.among(self._passages, everything)
         found: list[list[Hit]] = []

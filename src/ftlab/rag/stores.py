@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,7 +13,6 @@ from numpy.typing import ArrayLike
 from ftlab.common.errors import LabError
 from ftlab.rag.passages import Passage, check_date
 
-MEMORY = "memory:"
 SERVERS = ("http://", "https://", "tcp://")
 
 
@@ -80,7 +78,7 @@ class Store(Protocol):
 
     def search(self, vectors: ArrayLike, k: int, *, where: Where | None = None) -> list[list[Hit]]:
         """The `k` most similar passages for each of the (queries, dimension) vectors, best first.
-        LabError if the store is empty."""
+        LabError if the store is empty or `k` below 1."""
 
     def passages(self) -> list[Passage]:
         """Everything that is stored."""
@@ -90,50 +88,6 @@ class Store(Protocol):
 
     def close(self) -> None:
         """Let go of files and locks; the store cannot be used any more."""
-
-
-def open_store(uri: str | Path, dimension: int | None = None) -> Store:
-    """The store at `uri`; a new one of `dimension` if there is none. Without a dimension it must
-    be there.
-
-    "memory:" is an exact search in numpy, kept nowhere; a file ending in ".npz" is the same, kept
-    in that file. A path ending in ".db" is Milvus Lite, a vector database inside this process, read
-    into the same exact search on opening; "http://host:19530" is a Milvus server or cluster, which
-    searches itself (its token, if it wants one, is read from the variable MILVUS_TOKEN). LabError
-    says in one sentence what is missing or does not fit.
-    """
-    from ftlab.rag.exact import ExactStore
-
-    name = str(uri)
-    if dimension is not None and dimension < 1:
-        raise LabError(f"A store needs vectors of 1 or more numbers, not {dimension}.")
-    if name == MEMORY or name.endswith(".npz"):
-        return ExactStore(None if name == MEMORY else Path(name).expanduser(), dimension)
-    server = name.startswith(SERVERS)
-    if not server and not name.endswith(".db"):
-        raise LabError(
-            f"{name!r} names no store: give '{MEMORY}', a path ending in .npz or .db, or the "
-            "address of a Milvus server, http://host:19530."
-        )
-    package = _missing(server)
-    if package:
-        instead = "" if server else f", or give a path ending in .npz or '{MEMORY}' instead"
-        raise LabError(
-            f"{name} needs the package {package}, which is not installed here: pip install "
-            f"{package}{instead}."
-        )
-    from ftlab.rag.milvus import MilvusStore
-
-    return MilvusStore(name, dimension)
-
-
-def embedded_uri(folder: str | Path) -> str:
-    """Where a store of one's own stands in `folder`: a Milvus Lite database, or, where that does
-    not exist for the platform, a file for exact search (and a sentence that says so)."""
-    if not _missing(server=False):
-        return str(Path(folder) / "passages.db")
-    print("Milvus Lite is not installed here: the index is a file, searched exactly by numpy.")
-    return str(Path(folder) / "passages.npz")
 
 
 def checked(passages: Sequence[Passage], vectors: ArrayLike, dimension: int) -> np.ndarray:
@@ -172,18 +126,15 @@ def check_dimension(index: str | Path, stored: int, dimension: int | None) -> No
         )
 
 
+def check_k(k: int) -> None:
+    """LabError unless a search for the `k` best passages can find any."""
+    if k < 1:
+        raise LabError(f"k must be 1 or more, not {k}.")
+
+
 def no_hits() -> LabError:
     """For a search in an empty index."""
     return LabError("The index is empty: put passages into it before searching.")
-
-
-def _missing(server: bool) -> str:
-    """The package, by the name that pip knows, without which Milvus cannot be used here, on a
-    server or embedded; "" if none is missing."""
-    for package in ("pymilvus",) if server else ("pymilvus", "milvus_lite"):
-        if importlib.util.find_spec(package) is None:
-            return package.replace("_", "-")
-    return ""
 
 
 def _repeated(names: Sequence[str]) -> str | None:

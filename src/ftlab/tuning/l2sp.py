@@ -28,10 +28,17 @@ def anchor(model: nn.Module) -> None:
     now: the decoupled form of L2-SP (Xuhong et al. 2018).
 
     Every matrix becomes its start plus a learned difference, and the difference is what decays.
-    Nothing changes until it is trained, but for rounding; norms and biases, which do not decay,
-    stay as they are.
+    Nothing changes until it is trained, but for rounding. A tied matrix stays one; norms and
+    biases, which do not decay, stay as they are.
     """
-    for module in list(model.modules()):
-        for name, weight in list(module.named_parameters(recurse=False)):
+    places: dict[nn.Parameter, list[tuple[nn.Module, str]]] = {}
+    for module in model.modules():
+        for name, weight in module.named_parameters(recurse=False):
             if weight.ndim >= 2 and weight.requires_grad:
-                parametrize.register_parametrization(module, name, _FromStart(weight))
+                places.setdefault(weight, []).append((module, name))
+    for weight, users in places.items():
+        difference = _FromStart(weight)
+        for module, name in users:  # several if it is tied: the embeddings, and the head
+            with torch.no_grad():
+                weight.copy_(difference.start)  # what was done for one user has left zeros there
+            parametrize.register_parametrization(module, name, difference)

@@ -47,13 +47,15 @@ class Taught:
     """What became of one teaching: its answers by need, and what it took.
 
     `tokens` are those read in training, padding aside: of a mean pair, without the space before its
-    answer, times all pairs of all steps. `trained` counts the parameters that moved.
+    answer, times all pairs of all steps. `trained` counts the parameters that moved. `model` is
+    there if it was to be kept.
     """
 
     served: dict[str, Served]
     seconds: float
     tokens: int
     trained: int
+    model: PreTrainedModel | None = None
 
 
 def teach(
@@ -90,8 +92,9 @@ def teach_and_serve(
     seed: int,
     prompts: Mapping[str, Sequence[str]],
     max_new_tokens: int = LONGEST,
+    keep: bool = False,
 ) -> Taught:
-    """Teach, then answer the prompts of every need."""
+    """Teach, then answer the prompts of every need; `keep` the model if it is wanted after that."""
     from ftlab.models import load_tokenizer
 
     tokenizer = load_tokenizer(base_model)
@@ -102,6 +105,7 @@ def teach_and_serve(
         seconds,
         int(lengths.mean() * teaching.steps * teaching.batch_size),
         trained,
+        model if keep else None,
     )
 
 

@@ -50,14 +50,14 @@ def export(
     processes: int,
 ) -> None:
     """Write the checkpoint in `work` to `output` as a folder that `transformers` can load."""
-    import torch
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 
     from ftlab.evaluation.skills import lines, measure
+    from ftlab.training.pretraining.loop import read_checkpoint
     from ftlab.training.pretraining.tokenizer import END, PAD
 
-    saved = torch.load(work / "checkpoint.pt", weights_only=True)
+    weights, _, state = read_checkpoint(work)
     fast = Tokenizer.from_file(str(work / "tokenizer.json"))
     tokenizer = PreTrainedTokenizerFast(
         tokenizer_object=fast,
@@ -68,7 +68,7 @@ def export(
         clean_up_tokenization_spaces=False,
     )
     model = recipe.network(tokenizer.pad_token_id, tokenizer.eos_token_id)
-    model.load_state_dict(saved["model"])
+    model.load_state_dict(weights)
     model.half().save_pretrained(output)
     tokenizer.save_pretrained(output)
     shutil.copyfile(work / "training_log.csv", output / "training_log.csv")
@@ -78,8 +78,8 @@ def export(
         **recipe.as_dict(),
         "parameters": sum(p.numel() for p in model.parameters()),
         "megabytes": (output / "model.safetensors").stat().st_size / 1e6,
-        "tokens": saved["state"]["tokens"] / 1e6,
-        "hours": saved["state"]["seconds"] / 3600,
+        "tokens": state["tokens"] / 1e6,
+        "hours": state["seconds"] / 3600,
         "processes": processes,
         "skills": "\n".join(lines(shares)),
     }

@@ -7,7 +7,7 @@ goes, from the seed and the step.
 from __future__ import annotations
 
 import csv
-import os
+import json
 import random
 import time
 from pathlib import Path
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 LOG_EVERY = 20
 SAVE_EVERY = 200
 COPY_EVERY = 2
+CHECKPOINT = "checkpoint.safetensors"
 
 
 def answer_loss(
@@ -68,6 +69,26 @@ def _copying(
     return rows
 
 
+def read_checkpoint(
+    folder: Path,
+) -> tuple[dict[str, torch.Tensor], dict[int, dict[str, torch.Tensor]], dict[str, Any]]:
+    """What a run in `folder` has kept: the model's weights by name, the optimizer's tensors by the
+    number of their parameter, and where the run stood."""
+    from safetensors import safe_open
+
+    weights: dict[str, torch.Tensor] = {}
+    moments: dict[int, dict[str, torch.Tensor]] = {}
+    with safe_open(folder / CHECKPOINT, "pt") as file:
+        for key in file.keys():  # noqa: SIM118 (it is no dictionary)
+            owner, _, name = key.partition(".")
+            if owner == "model":
+                weights[name] = file.get_tensor(key)
+            else:
+                number, _, name = name.partition(".")
+                moments.setdefault(int(number), {})[name] = file.get_tensor(key)
+        return weights, moments, json.loads(file.metadata()["state"])
+
+
 class Pretraining:
     """A run of `recipe` on `corpus` in `folder`: start it, kill it, start it again."""
 
@@ -101,7 +122,7 @@ class Pretraining:
         self.state: dict[str, Any] = {"level": 0, "copied": 0, "step": 0}
         self.state |= {"tokens": 0, "seconds": 0.0}
         folder.mkdir(parents=True, exist_ok=True)
-        if (folder / "checkpoint.pt").exists():
+        if (folder / CHECKPOINT).exists():
             self._load()
 
     def run(self) -> LlamaForCausalLM:
@@ -210,23 +231,22 @@ class Pretraining:
         )
 
     def _save(self) -> None:
-        import torch
+        from ftlab.models.storing import save_tensors
 
         if self.rank:
             return
-        payload = {"model": self.model.state_dict(), "optimizer": self.optimizer.state_dict()}
-        payload |= {"state": self.state, "recipe": self.recipe.as_dict()}
-        partial = self.folder / "checkpoint.part"
-        torch.save(payload, partial)
-        os.replace(partial, self.folder / "checkpoint.pt")
+        # Copied, as embeddings and output layer are one tensor, which safetensors does not take.
+        tensors = {f"model.{n}": t.clone() for n, t in self.model.state_dict().items()}
+        for number, numbers in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{number}.{n}": t for n, t in numbers.items()}
+        save_tensors(self.folder / CHECKPOINT, tensors, {"state": json.dumps(self.state)})
 
     def _load(self) -> None:
-        import torch
-
-        saved = torch.load(self.folder / "checkpoint.pt", weights_only=True)
-        self.model.load_state_dict(saved["model"])
-        self.optimizer.load_state_dict(saved["optimizer"])
-        self.state = saved["state"]
+        weights, moments, self.state = read_checkpoint(self.folder)
+        self.model.load_state_dict(weights)
+        # Rates and decays are the recipe's; what was kept of the optimizer is what it has seen.
+        groups = self.optimizer.state_dict()["param_groups"]
+        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
         log = self.folder / "training_log.csv"
         if log.exists() and not self.rank:  # lines after the checkpoint will be written again
             lines = log.read_text(encoding="utf-8").splitlines(keepends=True)

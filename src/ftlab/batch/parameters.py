@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ftlab.batch.imports import syntax_trees
 from ftlab.common.errors import LabError
 from ftlab.common.hub import is_hub_name
 from ftlab.notebook.files import code_cells, read_notebook
@@ -32,11 +33,11 @@ from ftlab.notebook.parameters import (
 TAGS = ("parameters", "injected-parameters")
 SERVER = re.compile(r"\w+://")
 DRIVE = re.compile(r"[A-Za-z]:")
-TRUTHS = {"true": True, "false": False}
+BOOLEANS = {"true": True, "false": False}
 
 
 @dataclass(frozen=True)
-class Form:
+class NotebookParameters:
     """A notebook file's parameters: `contract` is the lab notebook whose contract holds for it,
     `defaults` are the values that stand in the file, which a reader may have edited."""
 
@@ -74,7 +75,7 @@ class Form:
         return check_parameters(self.contract, found)
 
 
-def read_form(path: Path) -> Form:
+def read_parameters(path: Path) -> NotebookParameters:
     """The parameters of a notebook file; LabError if it cannot be read or is none of the lab's."""
     notebook = read_notebook(path)
     contract = _contract(notebook, path)
@@ -86,7 +87,7 @@ def read_form(path: Path) -> Form:
                 f"{path}: its parameters cell sets '{name}', which is not a parameter of "
                 f"{contract}: allowed are {', '.join(own)}."
             )
-    return Form(path, contract, defaults)
+    return NotebookParameters(path, contract, defaults)
 
 
 def contract_of(path: Path) -> str:
@@ -95,7 +96,7 @@ def contract_of(path: Path) -> str:
     return _contract(read_notebook(path), path)
 
 
-def asked(path: Path, values: Mapping[str, object], base: Path) -> dict[str, Value]:
+def complete_parameters(path: Path, values: Mapping[str, object], base: Path) -> dict[str, Value]:
     """The complete parameters of a run: the notebook file's own values, and `values` over them.
 
     A number stays what the contract calls it (1 is 1.0 where it may be any number). A file or
@@ -103,11 +104,13 @@ def asked(path: Path, values: Mapping[str, object], base: Path) -> dict[str, Val
     path. ParameterError for an unknown name or a value that is not allowed, LabError for a file
     that is not there.
     """
-    form = read_form(path)
-    return form.complete({name: form.value(name, value, base) for name, value in values.items()})
+    notebook = read_parameters(path)
+    return notebook.complete(
+        {name: notebook.value(name, value, base) for name, value in values.items()}
+    )
 
 
-def from_text(path: Path, name: str, text: str) -> Value:
+def parse_value(path: Path, name: str, text: str) -> Value:
     """A value as a command line gives it, turned into what the contract says it is.
 
     A text stays as it is, whatever it looks like. ParameterError if it cannot be turned.
@@ -116,7 +119,7 @@ def from_text(path: Path, name: str, text: str) -> Value:
     kind = CONTRACT[name].kind
     value: object = text
     if kind is bool:
-        value = TRUTHS.get(text.lower(), text)
+        value = BOOLEANS.get(text.lower(), text)
     elif (kind is int and re.fullmatch(r"[+-]?[0-9]{1,18}", text)) or kind is float:
         with contextlib.suppress(ValueError):  # refused below, in the words of the contract
             value = kind(text)
@@ -164,14 +167,8 @@ def _looks_like_a_path(value: str) -> bool:
 
 
 def _contract(notebook: Any, path: Path) -> str:
-    for cell in code_cells(notebook):
-        # Lines for IPython alone, which keep a cell from being plain Python.
-        lines = [line for line in cell.source.splitlines() if line.lstrip()[:1] not in "%!?"]
-        try:
-            nodes = list(ast.walk(ast.parse("\n".join(lines))))
-        except (SyntaxError, ValueError):
-            continue
-        for node in nodes:
+    for tree in filter(None, syntax_trees(notebook)):
+        for node in ast.walk(tree):
             if (
                 isinstance(node, ast.Call)
                 and ast.unparse(node.func).split(".")[-1] == "open_lab"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from ftlab.batch.asking import Form
+from ftlab.batch.parameters import NotebookParameters
 from ftlab.batch.yamlfile import Node, YamlFile, is_list
 from ftlab.common.errors import LabError
 from ftlab.notebook.parameters import CONTRACT, Value, check_name
@@ -20,7 +20,7 @@ DIGITS = 4  # of a number drawn: it can be read, and is the same on every machin
 
 
 @dataclass(frozen=True)
-class Space:
+class SearchSpace:
     """What a sweep varies: `count` combinations at the most, made by `choices` when asked for."""
 
     swept: tuple[str, ...]
@@ -29,7 +29,7 @@ class Space:
 
 
 @dataclass(frozen=True)
-class Side:
+class Dimension:
     """One parameter of a sample: how many values it has, and the one that lies at a share, from 0
     to below 1, of its length."""
 
@@ -38,24 +38,24 @@ class Side:
 
 
 @dataclass
-class Sheet:
+class SpaceReader:
     """A sweep file beside the parameters of its notebook; LabError, with file, line and reason,
     for what cannot be. Files are looked for from the folder `base`."""
 
     file: YamlFile
-    form: Form
+    notebook: NotebookParameters
     base: Path
     fixed: dict[str, Value] = field(default_factory=dict)
 
-    def grid(self, node: Node) -> Space:
+    def grid(self, node: Node) -> SearchSpace:
         """Every combination of the values listed, the last name varying fastest."""
         columns = {
             name: [self._value(name, item) for item in self.file.items(values, f"'{name}'")]
-            for name, values in self._named(node, "'grid'").items()
+            for name, values in self._parameters(node, "'grid'").items()
         }
         if not columns:
             raise self.file.error(node, "'grid' names no parameter.")
-        return Space(
+        return SearchSpace(
             tuple(columns),
             math.prod(len(column) for column in columns.values()),
             lambda: (
@@ -64,28 +64,28 @@ class Sheet:
             ),
         )
 
-    def listed(self, node: Node) -> Space:
+    def listed(self, node: Node) -> SearchSpace:
         """The runs that are written out."""
         rows = [self.values(row, "A run in 'list'") for row in self.file.items(node, "'list'")]
-        return Space(
+        return SearchSpace(
             tuple(dict.fromkeys(name for row in rows for name in row)), len(rows), lambda: rows
         )
 
-    def sample(self, node: Node) -> Space:
+    def sample(self, node: Node) -> SearchSpace:
         """Different combinations, drawn one after the other: more `runs` keep the earlier ones."""
         keys = self.file.mapping(node, "'sample'", ("runs", "seed", "from"))
         for key in ("runs", "from"):
             if key not in keys:
                 raise self.file.error(node, f"'sample' lacks '{key}'.")
-        runs = self._whole(keys["runs"][1], "'runs'", 1)
-        seed = self._whole(keys["seed"][1], "'seed'", 0) if "seed" in keys else 0
-        sides = {
-            name: self._side(name, side)
-            for name, side in self._named(keys["from"][1], "'from'").items()
+        runs = self._integer(keys["runs"][1], "'runs'", 1)
+        seed = self._integer(keys["seed"][1], "'seed'", 0) if "seed" in keys else 0
+        dimensions = {
+            name: self._dimension(name, dimension)
+            for name, dimension in self._parameters(keys["from"][1], "'from'").items()
         }
-        if not sides:
+        if not dimensions:
             raise self.file.error(node, "'from' names no parameter.")
-        there = math.prod(side.count for side in sides.values())
+        there = math.prod(dimension.count for dimension in dimensions.values())
         if there < runs:
             raise self.file.error(
                 keys["runs"][1], f"There are only {there:,} combinations, fewer than {runs:,} runs."
@@ -95,7 +95,9 @@ class Sheet:
             draws = random.Random(seed)  # its random() is promised to stay the same
             seen = set()
             for _ in range(DRAWS * runs):
-                choice = {name: side.value(draws.random()) for name, side in sides.items()}
+                choice = {
+                    name: dimension.value(draws.random()) for name, dimension in dimensions.items()
+                }
                 if tuple(choice.values()) not in seen:
                     seen.add(tuple(choice.values()))
                     yield choice
@@ -105,18 +107,20 @@ class Sheet:
                 keys["runs"][1], f"{DRAWS * runs:,} draws gave only {len(seen):,} different runs."
             )
 
-        return Space(tuple(sides), runs, choices)
+        return SearchSpace(tuple(dimensions), runs, choices)
 
     def values(self, node: Node, what: str) -> dict[str, Value]:
         """A mapping of parameters to single values."""
-        return {name: self._value(name, value) for name, value in self._named(node, what).items()}
+        return {
+            name: self._value(name, value) for name, value in self._parameters(node, what).items()
+        }
 
-    def _named(self, node: Node, what: str) -> dict[str, Node]:
+    def _parameters(self, node: Node, what: str) -> dict[str, Node]:
         """The nodes of a mapping's values; every key is a parameter, and not fixed already."""
         found = {}
         for name, (key, value) in self.file.mapping(node, what).items():
             try:
-                check_name(self.form.contract, name)
+                check_name(self.notebook.contract, name)
             except LabError as error:
                 raise self.file.error(key, error) from None
             if name in self.fixed:
@@ -127,22 +131,22 @@ class Sheet:
     def _value(self, name: str, node: Node) -> Value:
         value = self.file.scalar(node, f"'{name}'")
         try:
-            return self.form.value(name, value, self.base)
+            return self.notebook.value(name, value, self.base)
         except LabError as error:
             raise self.file.error(node, error) from None
 
-    def _whole(self, node: Node, what: str, least: int) -> int:
+    def _integer(self, node: Node, what: str, least: int) -> int:
         value = self.file.scalar(node, what)
         if not isinstance(value, int) or isinstance(value, bool) or value < least:
             raise self.file.error(node, f"{what} must be a whole number of at least {least}.")
         return value
 
-    def _side(self, name: str, node: Node) -> Side:
+    def _dimension(self, name: str, node: Node) -> Dimension:
         """What one parameter is drawn from: a list of choices, or a range."""
         if is_list(node):
             items = self.file.items(node, f"'{name}'")
             values = [*dict.fromkeys(self._value(name, item) for item in items)]
-            return Side(len(values), lambda share: values[int(share * len(values))])
+            return Dimension(len(values), lambda share: values[int(share * len(values))])
         keys = self.file.mapping(
             node, f"'{name}', if it is no list of choices,", ("low", "high", "log")
         )
@@ -166,20 +170,20 @@ class Sheet:
             raise self.file.error(
                 node, f"The range of '{name}' must go up from 'low'{above} to 'high'."
             )
-        return _whole_numbers(low, high, log) if contract.kind is int else _numbers(low, high, log)
+        return _integers(low, high, log) if contract.kind is int else _numbers(low, high, log)
 
 
-def _numbers(low: float, high: float, log: bool) -> Side:
+def _numbers(low: float, high: float, log: bool) -> Dimension:
     """Numbers from `low` to `high`; with `log` every factor is as likely as the next."""
 
     def value(share: float) -> float:
         drawn = low * (high / low) ** share if log else low + share * (high - low)
         return min(max(float(f"{drawn:.{DIGITS}g}"), low), high)
 
-    return Side(math.inf if low < high else 1, value)
+    return Dimension(math.inf if low < high else 1, value)
 
 
-def _whole_numbers(low: int, high: int, log: bool) -> Side:
+def _integers(low: int, high: int, log: bool) -> Dimension:
     """The same for whole numbers, both ends included."""
 
     def value(share: float) -> int:
@@ -187,4 +191,4 @@ def _whole_numbers(low: int, high: int, log: bool) -> Side:
             return min(int(low * ((high + 1) / low) ** share), high)
         return low + int(share * (high - low + 1))
 
-    return Side(high - low + 1, value)
+    return Dimension(high - low + 1, value)

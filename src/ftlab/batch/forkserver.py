@@ -11,7 +11,6 @@ name `PROVISIONER`.
 
 from __future__ import annotations
 
-import ast
 import contextlib
 import ctypes
 import gc
@@ -32,7 +31,8 @@ from typing import Any, cast
 from jupyter_client.provisioning import LocalProvisioner
 from traitlets import List, Unicode
 
-from ftlab.notebook.files import code_cells, read_notebook
+from ftlab.batch.imports import imported, syntax_trees
+from ftlab.notebook.files import read_notebook
 
 PROVISIONER = "ftlab-warm"
 # What the lab imports where it is used, and takes longest: so for every notebook that opens it.
@@ -74,16 +74,8 @@ def imports_of(path: Path) -> tuple[str, ...]:
     What is missing here costs a run its time and changes nothing else.
     """
     found = set(BY_ANY_KERNEL)
-    for cell in code_cells(read_notebook(path)):
-        try:
-            tree = ast.parse(cell.source)
-        except SyntaxError:  # lines for IPython alone
-            continue
-        for node in ast.walk(tree):
-            if isinstance(node, ast.Import):
-                found |= {alias.name for alias in node.names}
-            elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
-                found.add(node.module)
+    for tree in filter(None, syntax_trees(read_notebook(path))):
+        found.update(imported(tree))
     return tuple(sorted(found | {*BY_THE_LAB} if OPENER in found else found))
 
 
@@ -138,7 +130,7 @@ class WarmProcess:
         self._one_at_a_time = threading.Lock()
         with theirs:
             number = theirs.fileno()
-            command = [sys.executable, "-P", "-m", "ftlab.batch.warm", str(number), *imports]
+            command = [sys.executable, "-P", "-m", "ftlab.batch.forkserver", str(number), *imports]
             self._process = subprocess.Popen(
                 command,
                 env=environment,

@@ -11,9 +11,9 @@ import nbformat
 import psutil
 import pytest
 
+from ftlab.batch.forkserver import imports_of, possible, warm_process
 from ftlab.batch.kernels import Kernels
 from ftlab.batch.running import execute
-from ftlab.batch.warm import imports_of, possible, warm_process
 from ftlab.claims.record import RUN_ID_VARIABLE, read_record
 from ftlab.common.paths import project_root
 

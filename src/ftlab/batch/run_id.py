@@ -1,9 +1,9 @@
 """The name of a run, made of what decides its numbers: equal names, equal runs.
 
-A name holds the notebook's code, this package's code, every parameter, and the contents of the
-files that parameters name. It does not hold the versions of torch and of other libraries, nor the
-machine: a sweep begun on one computer can be resumed on another. What differs there stands in the
-records.
+A name holds the notebook's code, the code of this package that it imports, every parameter, and
+the contents of the files that parameters name. It does not hold the code that draws figures, the
+versions of torch and of other libraries, nor the machine: a sweep begun on one computer can be
+resumed on another. What differs there stands in the records.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path, PureWindowsPath
 from typing import Any
 
+from ftlab.batch.imports import package_modules
 from ftlab.common.errors import LabError
 from ftlab.common.files import sha256_of
 from ftlab.common.paths import data_dir
@@ -36,13 +37,15 @@ def run_id(path: Path, parameters: Mapping[str, Value]) -> str:
 def run_ids(path: Path, runs: Iterable[Mapping[str, Value]]) -> list[str]:
     """A name for each run of a notebook file, "<notebook>-<16 hexadecimal digits>".
 
-    `runs` hold complete parameters, as `asked` gives them. A file or folder is what it holds,
+    `runs` hold complete parameters, as
+    `complete_parameters` gives them. A file or folder is what it holds,
     wherever it lies; so a changed file makes a new run. An index, which the run itself writes, is
     its file's name alone. LabError if the notebook or a file cannot be read.
     """
     stem = re.sub(r"[^\w.-]", "_", unicodedata.normalize("NFC", path.stem))[:LONGEST_STEM]
     stem = re.sub(r"^\W", "_", stem)
-    code = [source_sha256(read_notebook(path)), package_sha256()]
+    notebook = read_notebook(path)
+    code = [source_sha256(notebook), package_sha256(notebook)]
     contents = functools.cache(contents_sha256)  # many runs of a sweep name the same files
     return [
         f"{stem}-{_sha256_of_json([*code, _canonical(parameters, contents)])[:DIGITS]}"
@@ -70,18 +73,16 @@ def contents_sha256(path: Path, but: str = "") -> str:
         ) from error
 
 
+def package_sha256(notebook: Any) -> str:
+    """Hash of those of this package's modules that decide what a notebook computes; the same on
+    every platform."""
+    modules = package_modules(notebook)
+    return _sha256_of_json({name: _module_sha256(file) for name, file in modules.items()})
+
+
 @functools.cache
-def package_sha256() -> str:
-    """Hash of this package's own modules, its version among them; the same on every platform."""
-    folder = Path(__file__).parents[1]
-    return _sha256_of_json(
-        {
-            module.relative_to(folder).as_posix(): hashlib.sha256(
-                module.read_bytes().replace(b"\r\n", b"\n")
-            ).hexdigest()
-            for module in folder.rglob("*.py")
-        }
-    )
+def _module_sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
 
 
 @functools.cache

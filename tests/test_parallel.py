@@ -1,0 +1,39 @@
+"""Work spread over processes: in order, on all cores of a CPU, and never on one GPU at once."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+import torch
+
+from ftlab.common.parallel import in_parallel, on_gpu, pays
+from ftlab.training import choose_device
+
+
+@pytest.fixture(params=["cuda", "mps", "cpu"])
+def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of the device that this machine has, as far as torch tells, and two cores."""
+    name = request.param
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: name == "cuda")
+    monkeypatch.setattr(torch.cuda, "get_device_name", lambda: "GPU of a test")
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: name == "mps")
+    monkeypatch.setattr("joblib.cpu_count", lambda: 2)
+    return name
+
+
+def who(number: int) -> tuple[int, int]:
+    return number, os.getpid()
+
+
+def test_jobs_share_the_cores_but_not_a_gpu(device: str) -> None:
+    done = in_parallel(who, [{"number": i} for i in range(4)], "numbers")
+    assert [number for number, _ in done] == [0, 1, 2, 3]
+    here = [process == os.getpid() for _, process in done]
+    assert all(here) if device != "cpu" else not any(here)
+
+
+def test_other_processes_pay_on_a_cpu_with_enough_to_do(device: str) -> None:
+    assert on_gpu() == (choose_device()[0].type != "cpu") == (device != "cpu")
+    assert pays(100, least=100) == (device == "cpu")
+    assert not pays(99, least=100)
