@@ -21,6 +21,7 @@ import pytest
 import torch
 from conftest import CAUSAL, FAMILIES, refused
 from killable_fit import examples
+from kinds import KINDS
 from safetensors import SafetensorError
 
 from ftlab.common import progress
@@ -36,7 +37,7 @@ from ftlab.models import (
     storing,
 )
 from ftlab.training import Fit, choose_device, choose_precision, fit, predict
-from ftlab.training.fingerprint import hash_weights
+from ftlab.training.fingerprint import describe, hash_weights
 from ftlab.training.loop import Run
 
 ModelDir = Callable[[str], Path]
@@ -335,18 +336,18 @@ def _wait(until: Callable[[], bool]) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no SIGKILL")
-@pytest.mark.parametrize("ends_with", ["last", "best"])
+@pytest.mark.parametrize("what", ["last", "best", "dpo", "images"])
 def test_a_killed_run_goes_on_to_the_same_weights(
-    ends_with: str, runner: Runner, tmp_path: Path
+    what: str, runner: Runner, tmp_path: Path, tiny_model_dir: ModelDir
 ) -> None:
     folder, result, moments = tmp_path / "checkpoints", tmp_path / "resumed", random.Random(0)
     killed, killed_in_writing = 0, 0
     reached: list[str] = []
-    runner.start(ends_with, "-", tmp_path / "undisturbed")
+    runner.start(what, "-", tmp_path / "undisturbed")
     runner.expect("0")
     for attempt in range(6):
         before = _names(folder, "step-")
-        process = runner.start(ends_with, folder, result)
+        process = runner.start(what, folder, result)
         if attempt % 3 == 2:
             time.sleep(moments.uniform(0, 0.1))
         else:
@@ -361,13 +362,17 @@ def test_a_killed_run_goes_on_to_the_same_weights(
         killed += 1
         killed_in_writing += bool(_names(folder, ".unfinished-"))
         reached += _names(folder, "step-")[-1:]
-    runner.start(ends_with, folder, result)
+    runner.start(what, folder, result)
     runner.expect("0")
     assert killed >= 3
     assert killed_in_writing >= 1
     assert len(set(reached)) >= 2  # so that it went on from one kill to the next
     undisturbed = json.loads((tmp_path / "undisturbed").read_text())
-    assert undisturbed["best_step"] == 2
+    if what in KINDS:  # its loss is known for the same in another process
+        loss = KINDS[what](str(tiny_model_dir("llama"))).arguments["loss"]
+        assert undisturbed["loss"] == describe(loss)
+    else:
+        assert undisturbed["best_step"] == 2
     assert json.loads(result.read_text()) == undisturbed
     assert sorted(os.listdir(folder)) == [".lock", "step-00000018"]
 

@@ -187,6 +187,7 @@ class _FunctionDigest(_Digest):
                 self._surroundings(value)
         elif isinstance(value, nn.Module):
             self.say(f"{_name(type(value))} {hash_weights(value)}")
+            self.add({k: v for k, v in vars(value).items() if isinstance(v, int | float)})
         elif isinstance(value, functools.partial):
             self.add((value.func, value.args, value.keywords))
         elif isinstance(value, types.MethodType):
