@@ -77,6 +77,17 @@ def test_a_rung_moves_what_it_says_and_nothing_else(
     assert any(n.startswith("head.") for n in moved)
 
 
+def test_another_fault_of_peft_is_not_told_as_an_unknown_family(
+    tiny_model_dir: ModelDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*given: Any) -> None:
+        raise ValueError("a fault of its own")
+
+    monkeypatch.setattr("peft.get_peft_model", fail)
+    with pytest.raises(ValueError, match=r"^a fault of its own$"):
+        prepared(tiny_model_dir("llama"), RUNGS["prefix"])
+
+
 def test_rungs_of_the_ladder_go_up(tiny_model_dir: ModelDir) -> None:
     folder = tiny_model_dir("llama")
     counted = {

@@ -183,7 +183,7 @@ def _check_cluster(arguments: argparse.Namespace) -> None:
             with Client(address, timeout=10, set_as_default=False) as client:
                 client.wait_for_workers(1, timeout=10)
         except (OSError, ValueError) as error:
-            raise LabError(f"No worker is reached through {address}: {error}") from None
+            raise LabError(f"No worker is reached through {address}: {error}") from error
 
 
 def _foreseen(plan: Plan, place: SweepFolder, jobs: int) -> Iterator[str]:

@@ -128,5 +128,5 @@ def _check_sources(values: Mapping[str, Any]) -> Path:
             raise LabError(f"Parameter 'records': there is no folder {values['records']}.")
     except LabError as error:
         text = str(error)
-        raise ParameterError(text if name in text else f"Parameter '{name}': {text}") from None
+        raise ParameterError(text if name in text else f"Parameter '{name}': {text}") from error
     return folder
