@@ -18,7 +18,7 @@ from pathlib import Path, PureWindowsPath
 from typing import Any
 
 from ftlab.common.errors import LabError
-from ftlab.common.files import sha256_of
+from ftlab.common.files import package_sha256, sha256_of
 from ftlab.common.paths import data_dir
 from ftlab.notebook.files import read_notebook, source_sha256
 from ftlab.notebook.parameters import CONTRACT, Value
@@ -68,20 +68,6 @@ def contents_sha256(path: Path, but: str = "") -> str:
         raise LabError(
             f"Cannot read {error.filename or path}: {error.strerror or error}."
         ) from error
-
-
-@functools.cache
-def package_sha256() -> str:
-    """Hash of this package's own modules, its version among them; the same on every platform."""
-    folder = Path(__file__).parents[1]
-    return _sha256_of_json(
-        {
-            module.relative_to(folder).as_posix(): hashlib.sha256(
-                module.read_bytes().replace(b"\r\n", b"\n")
-            ).hexdigest()
-            for module in folder.rglob("*.py")
-        }
-    )
 
 
 @functools.cache

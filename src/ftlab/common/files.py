@@ -4,7 +4,9 @@ their contents told apart by a hash."""
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
+import json
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -61,3 +63,17 @@ def sha256_of(*paths: Path) -> str:
             while block := file.read(1 << 20):  # a file may be larger than the memory
                 digest.update(block)
     return digest.hexdigest()
+
+
+@functools.cache
+def package_sha256() -> str:
+    """Hash of this package's own modules, its version among them; the same on every platform."""
+    folder = Path(__file__).parents[1]
+    hashes = {
+        module.relative_to(folder).as_posix(): hashlib.sha256(
+            module.read_bytes().replace(b"\r\n", b"\n")
+        ).hexdigest()
+        for module in folder.rglob("*.py")
+    }
+    text = json.dumps(hashes, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
