@@ -48,7 +48,7 @@ def gate(gain: Estimate, least: float = 0.0) -> Gate:
     One seed, or an estimate without an interval, shows no spread between trainings and never
     passes. LabError for a number that is missing, or infinite where it is no end of the interval.
     """
-    if math.isnan(gain.low + gain.high) or not math.isfinite(gain.value + least):
+    if not math.isfinite(gain.value + least) or any(map(math.isnan, (gain.low, gain.high))):
         raise LabError("A gate needs finite numbers: some are missing (nan) or infinite.")
     found = f"the gain over the baseline is {gain}"
     if gain.seeds < 2:

@@ -1,5 +1,5 @@
-"""The record of a run as it is written and read: one JSON file, and the answers to every item beside
-it in one compressed file of arrays (.npz), from which every interval can be computed again.
+"""The record of a run as it is written and read: one JSON file, and beside it the answers to every
+item in one compressed file of arrays (.npz), from which every interval can be computed again.
 
 Schema 2. Schema 1 (no answers, three verdicts, rules in words alone) is read as if it were 2: its
 claims are judged anew, from their kept intervals, by the rule that was declared.

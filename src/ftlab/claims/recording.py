@@ -6,7 +6,7 @@ import datetime
 import json
 import math
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -129,10 +129,10 @@ class Record:
                 return
         self.metrics.append(row)
 
-    def search(self, candidates: Iterable[Mapping[str, Any]], **keys: Any) -> None:
-        """Note what a search tried and how good each candidate was on validation, a row each, such
-        as `frame.to_dict("records")`; with further keys, such as the task."""
-        rows = [plain({**keys, **row}, "candidates") for row in candidates]
+    def search(self, candidates: pd.DataFrame, **keys: Any) -> None:
+        """Note what a search tried and how good it was on validation, one candidate a row; with
+        further keys, such as the task."""
+        rows = [plain({**keys, **row}, "candidates") for row in candidates.to_dict("records")]
         self.candidates += [row for row in rows if row not in self.candidates]
 
     def judge(self, claim_id: str, estimate: Estimate, **words: object) -> Trial:
@@ -143,8 +143,9 @@ class Record:
             raise LabError(f"Claim {claim_id} was skipped: {self.skipped[claim_id]}.")
         if words or claim_id not in self.declared:
             self._declare(claim.filled(words), late=False)
-        if math.isnan(estimate.value + estimate.low + estimate.high) or math.isinf(estimate.value):
-            raise LabError(f"The claim {claim_id} is given {estimate.value}, which is no number.")
+        ends = (estimate.low, estimate.high)
+        if not math.isfinite(estimate.value) or any(map(math.isnan, ends)):
+            raise LabError(f"Claim {claim_id} is given {estimate}: some of it is no finite number.")
         claim = self.declared[claim_id]
         judged = self.profile != "smoke" and claim.kind == "measured"
         verdict = claim.judge(estimate) if judged else None
