@@ -129,7 +129,7 @@ class Claim:
         "Within" e of n, equality is claimed. Supported: all of it lies there; contrary: none of it.
         Whatever remains is undecided, as is every estimate without an interval.
         """
-        return self._verdict(self._scaled(estimate.low), self._scaled(estimate.high))
+        return self._verdict(self.scaled(estimate.low), self.scaled(estimate.high))
 
     def outlook(self, estimate: Estimate) -> str:
         """What it would take to decide an undecided claim, in a sentence."""
@@ -137,7 +137,7 @@ class Claim:
             return "One seed shows no spread: it takes at least two to judge anything."
         if self.out_of_reach and self.null is None:
             return self.out_of_reach  # seeds do not help where items are few
-        low, middle, high = map(self._scaled, (estimate.low, estimate.value, estimate.high))
+        low, middle, high = map(self.scaled, (estimate.low, estimate.value, estimate.high))
         apart = self.null is not None and (low > 0 or high < 0)
         certain = "There is an effect, but perhaps not one that matters. " if apart else ""
         certain += f"{self.out_of_reach} " if self.out_of_reach else ""
@@ -155,7 +155,7 @@ class Claim:
             f"{certain}More than {MOST_SEEDS:,} seeds would be needed: it lies next to the border."
         )
 
-    def _scaled(self, value: float) -> float:
+    def scaled(self, value: float) -> float:
         """`value` with the null at 0, a ratio as a logarithm."""
         if self.unit == RATIO:
             assert self.null is not None
@@ -163,7 +163,7 @@ class Claim:
         return value - (self.null or 0.0)
 
     def _verdict(self, low: float, high: float) -> Verdict:
-        effect = self._scaled(self.effect)
+        effect = self.scaled(self.effect)
         if self.direction == "below":
             low, high, effect = -high, -low, -effect
         near = -effect <= low and high <= effect

@@ -22,7 +22,7 @@ from ftlab.evaluation import LEVEL, Estimate
 DATA = ("task_data", "documents", "questions")  # parameters that say what was learned or asked
 INTERVAL = f"{LEVEL:.0%} interval"
 CLAIM_ID = re.compile(r"\b[A-Z]+-\d+\b")
-NOT_SHOWN = ("per_seed", "candidates")  # parts of a record that no card shows
+NOT_SHOWN = ("schema", "per_seed", "candidates")  # parts of a record that no card shows
 # A number, but no digits within a word (fp32). An underscore before it may be Markdown's emphasis.
 # Of several points ("2.13.0") it is a version: no number, and known only as the record writes it.
 NUMBER = re.compile(

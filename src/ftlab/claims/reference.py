@@ -17,7 +17,7 @@ from typing import Any
 from ftlab.claims.recomputing import recompute
 from ftlab.claims.record import estimate_of, items_path, outcome_of, read_record
 from ftlab.claims.recording import Record
-from ftlab.claims.table import claims_of
+from ftlab.claims.table import find_claim, told_elsewhere
 from ftlab.common.errors import LabError
 from ftlab.common.files import write_atomically, written_whole
 from ftlab.common.paths import data_dir
@@ -144,13 +144,11 @@ def findings() -> str:
     """
     lines = [table_row(HEADER), "| --- " * len(HEADER) + "|"]
     for notebook in NOTEBOOKS:
-        record, claims = reference(notebook), claims_of(notebook)
-        told = {text.partition(":")[0] for claim in claims.values() for text in claim.also_said}
-        for row in record["claims"] if record else []:
-            claim = claims.get(row["id"])
-            if claim is None and row["id"] in told:
-                continue
-            also = f" Also said: {' '.join(claim.also_said)}" if claim and claim.also_said else ""
+        record, told = reference(notebook), told_elsewhere(notebook)
+        rows = [row for row in record["claims"] if row["id"] not in told] if record else []
+        for row in rows:
+            claim = find_claim(notebook, row["id"])
+            also = "".join(f" Also said, {text}" for text in claim.also_said) if claim else ""
             cells = [row["id"], (claim.statement if claim else row["statement"]) + also]
             cells += [row["metric"], row["rule"], shown_estimate(row), row["seeds"]]
             cells += [outcome_of(row), claim.at_scale.says if claim else "unknown"]

@@ -39,6 +39,12 @@ def find_claim(notebook: str, claim_id: str) -> Claim | None:
     return claims_of(notebook).get(claim_id)
 
 
+def told_elsewhere(notebook: str) -> set[str]:
+    """The ids of claims that were a notebook's own once and that another one's quantity decides."""
+    claims = claims_of(notebook).values()
+    return {text.partition(":")[0] for claim in claims for text in claim.also_said}
+
+
 def _claim(path: Path, notebook: str, name: str, entry: dict[str, Any]) -> Claim:
     given: dict[str, Any] = {**entry, **{key: tuple(entry.get(key, ())) for key in LISTS}}
     if given.get("unit") in UNITS:

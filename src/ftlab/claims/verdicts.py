@@ -16,6 +16,7 @@ from typing import Any, Literal
 from ftlab.claims.claim import Claim, Direction
 from ftlab.claims.record import claim_of, estimate_of, outcome_of, read_record
 from ftlab.claims.reference import differing_parameter, reference
+from ftlab.claims.table import find_claim, told_elsewhere
 from ftlab.common.errors import LabError
 from ftlab.common.paths import results_dir
 from ftlab.evaluation import Estimate
@@ -144,12 +145,14 @@ def rejudged(judgement: Judgement, effect: float) -> str:
 def _judgements(
     notebook: str, run: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], source: Source
 ) -> list[Judgement]:
-    about = run.get("environment", {})
+    """The claims of a run, in the words of the table where they stand in it; those that another
+    claim's quantity decides are left out."""
+    about, told = run.get("environment", {}), told_elsewhere(notebook)
     return [
         Judgement(
             notebook=notebook,
             claim=str(row["id"]),
-            statement=str(row["statement"]),
+            statement=claim.statement if claim else str(row["statement"]),
             metric=str(row["metric"]),
             rule=claim_of(row),
             estimate=estimate_of(row),
@@ -163,6 +166,8 @@ def _judgements(
             model=str(about.get("base_model_sha256") or UNKNOWN)[:SHOWN_DIGITS],
         )
         for row in rows
+        if row["id"] not in told
+        for claim in (find_claim(notebook, row["id"]),)
     ]
 
 
