@@ -10,6 +10,7 @@ from typing import Any
 from ftlab.claims.model_card import INTERVAL
 
 CLAIM_ID = re.compile(r"\b[A-Z]+-\d+\b")
+NOT_SHOWN = ("schema", "per_seed", "candidates")  # parts of a record that no card shows
 # A number, but no digits within a word (fp32). An underscore before it may be Markdown's emphasis.
 # Of several points ("2.13.0") it is a version: no number, and known only as the record writes it.
 NUMBER = re.compile(
@@ -48,7 +49,7 @@ def foreign_numbers(text: str, record: dict[str, Any]) -> list[str]:
 
 def _leaves(content: Any) -> Iterator[Any]:
     if isinstance(content, dict):
-        content = list(content.values())
+        content = [item for name, item in content.items() if name not in NOT_SHOWN]
     if not isinstance(content, (list, tuple)):
         yield content
         return

@@ -110,7 +110,7 @@ def full_record(notebook: str, **changes: Any) -> dict[str, Any]:
     from ftlab.notebook.parameters import NOTEBOOKS
 
     return {
-        "schema": 1,
+        "schema": 2,
         "notebook": notebook,
         "run_id": "run-full",
         "profile": "full",
@@ -120,7 +120,31 @@ def full_record(notebook: str, **changes: Any) -> dict[str, Any]:
         "seconds": 600.0,
         "environment": {},
         "metrics": [],
+        "candidates": [],
         "claims": [],
+        "skipped": {},
+        "items": None,
+        **changes,
+    }
+
+
+def judged_claim(claim_id: str, **changes: Any) -> dict[str, Any]:
+    """A claim as a record holds it: a difference of shares above 0.02, supported."""
+    return {
+        "id": claim_id,
+        "statement": "Little is much.",
+        "metric": "test accuracy: a - b",
+        "kind": "measured",
+        "unit": "difference of shares",
+        "null": 0.0,
+        "direction": "above",
+        "effect": 0.02,
+        "rule": "above 0.02",
+        "estimate": 0.1,
+        "ci_low": 0.05,
+        "ci_high": 0.15,
+        "seeds": 5,
+        "verdict": "supported",
         **changes,
     }
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from ftlab.claims.record import Record
+from ftlab.claims import Record
 from ftlab.data import Task, encode, load_task
 from ftlab.evaluation.forgetting import Memory, base_memory
 from ftlab.experiments.comparison import COUNTED, Climb, climb, ladder_frame

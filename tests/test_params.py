@@ -247,6 +247,7 @@ def test_opening_seeds_everything_and_describes_the_run(
     weights = Path(namespace["base_model"]) / "model.safetensors"
     environment = lab.record.environment
     assert set(environment) - {"gpu"} == {
+        "code",
         "python",
         "torch",
         "transformers",

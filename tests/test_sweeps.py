@@ -31,7 +31,8 @@ import os
 import random
 import time
 from pathlib import Path
-from ftlab.claims.record import Record, new_run_id
+from ftlab.claims import Record
+from ftlab.claims.record import new_run_id
 def open_lab(name, namespace): ...
 open_lab("00_start_here", globals())
 def note(what):

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftlab.claims.record import FIELDS
+from ftlab.claims.record import FIELDS, outcome_of
 from ftlab.claims.reference import shown_estimate, shown_number, table_row
+from ftlab.claims.table import find_claim
 from ftlab.common.errors import LabError
 from ftlab.common.hub import is_hub_name
 from ftlab.evaluation import LEVEL, Estimate
@@ -37,14 +38,14 @@ def gate(gain: Estimate, least: float = 0.0) -> Gate:
     `least`, in the gain's own unit.
 
     One seed, or an estimate without an interval, shows no spread between trainings and never
-    passes. LabError for a number that is missing or infinite.
+    passes. LabError for a number that is missing, or infinite where it is no end of the interval.
     """
-    if not all(map(math.isfinite, (gain.value, gain.low, gain.high, least))):
+    if not math.isfinite(gain.value + least) or any(map(math.isnan, (gain.low, gain.high))):
         raise LabError("A gate needs finite numbers: some are missing (nan) or infinite.")
     found = f"the gain over the baseline is {gain}"
     if gain.seeds < 2:
         return Gate(False, f"not released: {found} with one seed, which shows no spread")
-    if not gain.low < gain.high:
+    if gain.open or not gain.low < gain.high:
         return Gate(False, f"not released: {found}, and there is no interval around it")
     released = gain.low > least
     return Gate(
@@ -67,7 +68,7 @@ def model_card(record: dict[str, Any], *, metrics: Sequence[str] = ()) -> ModelC
     parts = [_about(record), _table("Environment", record["environment"])]
     parts += [_measured(record, name) for name in metrics]
     if record["claims"]:
-        parts.append(_claims(record["claims"]))
+        parts.append(_claims(record["notebook"], record["claims"]))
     from huggingface_hub import ModelCard, ModelCardData
 
     parameters = record["parameters"]
@@ -121,20 +122,15 @@ def _measured(record: dict[str, Any], name: str) -> str:
     return "\n".join(lines + [table_row([_cell(row.get(key)) for key in keys]) for row in rows])
 
 
-def _claims(claims: list[dict[str, Any]]) -> str:
-    # Records of before rules were written have none.
-    rules = ["declared"] if any("rule" in claim for claim in claims) else []
-    header = ["claim", "what is said", "measured as", *rules]
-    header += [f"estimate [{INTERVAL}]", "seeds", "verdict"]
+def _claims(notebook: str, claims: list[dict[str, Any]]) -> str:
+    header = ["claim", "what is said", "measured as", "supported if", f"estimate [{INTERVAL}]"]
+    header += ["seeds", "verdict", "at real scale"]
     lines = ["## Claims", "", table_row(header), "| --- " * len(header) + "|"]
-    for claim in claims:
-        cells = [
-            claim["id"],
-            claim["statement"],
-            claim["metric"],
-            *(claim.get("rule", "") for _ in rules),
-        ]
-        lines.append(table_row([*cells, shown_estimate(claim), claim["seeds"], claim["verdict"]]))
+    for row in claims:
+        claim = find_claim(notebook, row["id"])
+        cells = [row["id"], row["statement"], row["metric"], row["rule"], shown_estimate(row)]
+        cells += [row["seeds"], outcome_of(row), claim.at_scale.says if claim else "unknown"]
+        lines.append(table_row(cells))
     return "\n".join(lines)
 
 
@@ -154,7 +150,8 @@ def _limits(record: dict[str, Any]) -> str:
         lines.append("No claim was judged.")
     seeds = sorted({claim["seeds"] for claim in claims} - {1})
     single = [claim["id"] for claim in claims if claim["seeds"] == 1]
-    open_ = [claim["id"] for claim in claims if claim["verdict"] == "inconclusive"]
+    open_ = [claim["id"] for claim in claims if claim["verdict"] == "undecided"]
+    told = [claim["id"] for claim in claims if claim["kind"] != "measured"]
     if seeds:
         lines.append(
             f"Intervals rest on {' or '.join(map(str, seeds))} seeds. They answer for other seeds "
@@ -162,8 +159,10 @@ def _limits(record: dict[str, Any]) -> str:
         )
     if single:
         lines.append(f"Without seeds to compare, by counting or in one run: {', '.join(single)}.")
+    if told:
+        lines.append(f"Counted, or so by construction, and not judged: {', '.join(told)}.")
     if open_:
-        lines.append(f"Left open (inconclusive): {', '.join(open_)}.")
+        lines.append(f"Undecided: {', '.join(open_)}.")
     return "\n".join(["## Limits", "", *(f"- {line}" for line in lines)])
 
 

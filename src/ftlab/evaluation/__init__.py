@@ -10,7 +10,6 @@ from ftlab.evaluation.calibration import (
 from ftlab.evaluation.comparing import items_needed, mcnemar, spread_of
 from ftlab.evaluation.inspecting import by_loss, doubtful_labels, slices
 from ftlab.evaluation.intervals import (
-    ANYTHING,
     BOOTSTRAP_DRAWS,
     LEVEL,
     Estimate,
@@ -19,7 +18,9 @@ from ftlab.evaluation.intervals import (
     mean_interval,
     paired_difference,
     ratio_interval,
+    recomputed,
     seeds_interval,
+    single,
     unpaired_difference,
     wilson,
 )
@@ -33,7 +34,6 @@ from ftlab.evaluation.metrics import (
 from ftlab.evaluation.texts import bleu, chrf, matches, normalise, token_f1
 
 __all__ = [
-    "ANYTHING",
     "BOOTSTRAP_DRAWS",
     "CLASS_SCORES",
     "LEVEL",
@@ -58,8 +58,10 @@ __all__ = [
     "normalise",
     "paired_difference",
     "ratio_interval",
+    "recomputed",
     "reliability",
     "seeds_interval",
+    "single",
     "slices",
     "softmax",
     "spread_of",

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ import nbformat  # noqa: E402
 
 STORED_PROFILE = "quick"
 METADATA = "ftlab"  # the key of our own entry in a notebook's metadata
+OF_THE_RECORD = ("run_id", "environment", "claims")
 # Lines of the title cell. The last is written by `clean`, never by hand.
 TITLE_LINES = ("**Question:**", "**Before this:**", "**Minutes:**")
 
@@ -65,9 +67,15 @@ def source_sha256(notebook: Any) -> str:
     return hashlib.sha256(json.dumps(code).encode()).hexdigest()
 
 
-def clean(notebook: Any, seconds: float, cores: int) -> Any:
+def clean(
+    notebook: Any, seconds: float, cores: int, record: Mapping[str, Any] | None = None
+) -> Any:
     """Make an executed notebook ready to be kept: what only its runner needs is taken out, and
-    the measured minutes are written into the title cell. Cell ids and parameters stay."""
+    the measured minutes are written into the title cell. Cell ids and parameters stay.
+
+    Of the run's record its id, its environment and its claims go into the notebook's metadata.
+    """
+    about = {name: record[name] for name in OF_THE_RECORD} if record else {}
     for cell in notebook.cells:
         tags = cell.metadata.get("tags")
         cell.metadata.clear()
@@ -82,6 +90,7 @@ def clean(notebook: Any, seconds: float, cores: int) -> Any:
             "profile": STORED_PROFILE,
             "seconds": round(seconds, 1),
             "cores": cores,
+            **about,
         },
     )
     title = notebook.cells[0]
