@@ -91,10 +91,13 @@ def test_no_module_imports_itself_by_way_of_others() -> None:
     TopologicalSorter(graph).prepare()  # raises CycleError, which names the circle
 
 
-def test_importing_the_package_is_light() -> None:
-    code = (
-        "import sys, ftlab; print(sorted({'torch', 'transformers', 'datasets'} & {*sys.modules}))"
-    )
+LIGHT = ("common", "world", "data", "evaluation", "plots", "notebook", "claims", "batch.plan")
+
+
+@pytest.mark.parametrize("what", ["ftlab", "ftlab.cli", *(f"ftlab.{room}" for room in LIGHT)])
+def test_importing_what_needs_no_network_is_light(what: str) -> None:
+    heavy = "{'torch', 'transformers', 'datasets'}"
+    code = f"import sys, {what}; print(sorted({heavy} & {{*sys.modules}}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
 

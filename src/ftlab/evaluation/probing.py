@@ -4,22 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
 from numpy.typing import ArrayLike
 
 from ftlab.common.errors import LabError
 from ftlab.data import encode
 from ftlab.data.features import batches_by_length, collate
-from ftlab.models.layers import find_blocks
-from ftlab.models.modes import evaluation_mode
+
+if TYPE_CHECKING:
+    import torch
 
 BATCH_SIZE = 64
 
 
-@torch.no_grad()
 def layer_vectors(
     model: Any, tokenizer: Any, texts: Sequence[str], max_length: int = 128
 ) -> np.ndarray:
@@ -29,10 +28,14 @@ def layer_vectors(
     The last block's are taken as they leave it: `hidden_states` ends with what the norm behind it,
     which many causal models have, makes of them.
     """
+    import torch
+
+    from ftlab.models.modes import evaluation_mode
+
     features = encode(tokenizer, list(texts), max_length=max_length)
     device = next(model.parameters()).device
     rows: dict[int, np.ndarray] = {}
-    with evaluation_mode(model), _last_output(model) as last:
+    with torch.no_grad(), evaluation_mode(model), _last_output(model) as last:
         for chosen in batches_by_length([len(f["input_ids"]) for f in features], BATCH_SIZE):
             batch = collate([features[i] for i in chosen], tokenizer.pad_token_id)
             batch = {name: tensor.to(device) for name, tensor in batch.items()}
@@ -51,6 +54,8 @@ def _last_output(model: Any) -> Iterator[list[torch.Tensor]]:
 
     Stays empty for a model whose blocks cannot be told apart, as all layers share one.
     """
+    from ftlab.models.layers import find_blocks
+
     seen: list[torch.Tensor] = []
 
     def see(module: Any, given: Any, output: Any) -> None:

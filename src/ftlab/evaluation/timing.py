@@ -9,8 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ftlab.models.layers import layer_of
-
 if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
@@ -23,6 +21,8 @@ def weight_change(
 
     Both are the `state_dict()` of a trunk, that is without a head.
     """
+    from ftlab.models.layers import layer_of
+
     squares: dict[str, tuple[float, float]] = {}
     for name, layer in layer_of(before).items():
         old = before[name]
