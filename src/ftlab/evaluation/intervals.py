@@ -11,10 +11,8 @@ every answer is right or when seeds do not differ at all. A plain bootstrap over
 falls to 0.76 once seeds differ.
 
 What was chosen once for all seeds, such as a learning rate, is held fixed: an interval does not
-allow for another choice.
-
-Every estimate carries what it was computed from, so that a record can keep it and anybody can
-compute it again (`recomputed`).
+allow for another choice. Every estimate carries what it was computed from, so that a record can
+keep it and anybody can compute it again (`recomputed`).
 """
 
 from __future__ import annotations
