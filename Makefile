@@ -4,11 +4,13 @@ PROFILE ?= quick
 VENV := .venv
 RUN := $(VENV)/bin/python
 READY := $(VENV)/.installed
+# Two processes, each with one thread.
+TESTS := $(RUN) -m pytest -q -n 2 --dist=worksteal
 
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run test lint lab refresh world model
+.PHONY: help setup run check test lint lab refresh world model
 
 help: ## show these commands
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 18
@@ -18,8 +20,11 @@ setup: $(READY) ## make .venv and install everything, if that is not done yet
 run: $(READY) ## run all notebooks (PROFILE=smoke, quick or full)
 	$(RUN) -m ftlab run --profile $(PROFILE)
 
+check: $(READY) lint ## check the code and run the quick tests
+	$(TESTS) -m "not slow"
+
 test: $(READY) lint ## check the code and run all tests
-	$(RUN) -m pytest -q
+	$(TESTS)
 
 lint: $(READY)
 	$(RUN) -m ruff check .

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import sys
 from collections.abc import Callable
@@ -20,11 +21,15 @@ import sitecustomize  # noqa: E402, F401
 
 sys.path.remove(str(NETBLOCK))
 
+if "PYTEST_XDIST_WORKER" in os.environ:  # workers side by side: one thread each, before torch
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 import ftlab  # noqa: E402, F401  (its environment defaults come before the libraries)
 
 CAUSAL = ("llama", "llama-untied", "qwen2", "qwen3", "gpt2")
 ENCODERS = ("bert", "distilbert", "roberta")
 FAMILIES = (*CAUSAL, *ENCODERS)
+QUICK = ("llama", "gpt2", "bert")  # families of the quick tests: two decoders and an encoder
 POSITIONS = 64
 
 SENTENCES = [
@@ -42,6 +47,14 @@ ORDERS = [
 LATE = [i % 2 for i in range(24)]
 
 
+@pytest.hookimpl(tryfirst=True)  # before pytest chooses by marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        parameters = getattr(getattr(item, "callspec", None), "params", {})
+        if parameters.get("family", QUICK[0]) not in QUICK:
+            item.add_marker(pytest.mark.slow)
+
+
 @pytest.fixture
 def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The root of a lab of its own, with empty folders for data and notebooks."""
@@ -52,12 +65,52 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
+# Other values than the notebook's own, which tests/test_own_data.py leaves as they are.
+SMOKE: dict[str, dict[str, Any]] = {
+    "02_layer_freezing": {"first_task": "far", "trainable_blocks": 1},
+    "03_lora": {"rank": 2, "learning_rate": 0.004, "other_ways": False},
+    "04_rag": {"k": 3, "chunk_size": 24},
+}
+
+
+@pytest.fixture(scope="session")
+def smoke_run(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """`smoke_run(name)`: the executed copy of a shipped notebook in the smoke profile with the
+    values of `SMOKE`, its record beside it. It is run once for all tests of all workers, with one
+    thread; AssertionError, with the reason, if the run failed."""
+    from filelock import FileLock
+
+    from ftlab.batch.running import run_notebook
+    from ftlab.common.paths import project_root
+
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # each worker's own lies in the one of all
+    folder = folder / "smoke"
+    folder.mkdir(exist_ok=True)
+
+    def make(name: str) -> Path:
+        told = folder / f"{name}.json"
+        with FileLock(folder / f"{name}.lock"), pytest.MonkeyPatch.context() as patch:
+            if not told.exists():
+                patch.setenv("FTLAB_RESULTS", str(folder))
+                patch.setenv("OMP_NUM_THREADS", "1")
+                values = {"profile": "smoke", **SMOKE.get(name, {})}
+                outcome = run_notebook(project_root() / "notebooks" / f"{name}.ipynb", values)
+                told.write_text(json.dumps([str(outcome.executed), outcome.failure]))
+        executed, failure = json.loads(told.read_text())
+        assert failure == ""
+        return Path(executed)
+
+    return make
+
+
 def full_record(notebook: str, **changes: Any) -> dict[str, Any]:
     """The record of a full run of a notebook that measured nothing."""
     from ftlab.notebook.parameters import NOTEBOOKS
 
     return {
-        "schema": 1,
+        "schema": 2,
         "notebook": notebook,
         "run_id": "run-full",
         "profile": "full",
@@ -67,7 +120,31 @@ def full_record(notebook: str, **changes: Any) -> dict[str, Any]:
         "seconds": 600.0,
         "environment": {},
         "metrics": [],
+        "candidates": [],
         "claims": [],
+        "skipped": {},
+        "items": None,
+        **changes,
+    }
+
+
+def judged_claim(claim_id: str, **changes: Any) -> dict[str, Any]:
+    """A claim as a record holds it: a difference of shares above 0.02, supported."""
+    return {
+        "id": claim_id,
+        "statement": "Little is much.",
+        "metric": "test accuracy: a - b",
+        "kind": "measured",
+        "unit": "difference of shares",
+        "null": 0.0,
+        "direction": "above",
+        "effect": 0.02,
+        "rule": "above 0.02",
+        "estimate": 0.1,
+        "ci_low": 0.05,
+        "ci_high": 0.15,
+        "seeds": 5,
+        "verdict": "supported",
         **changes,
     }
 

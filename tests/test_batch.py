@@ -21,16 +21,17 @@ OPENED = 'from ftlab.lab import open_lab\nif False:\n    open_lab("00_start_here
 RECORD = """\
 import sys
 from ftlab.evaluation import exact
-from ftlab.claims.record import Record, new_run_id
-from ftlab.claims.claim import Claim
+from ftlab.claims import Claim, Record
+from ftlab.claims.record import new_run_id
 def open_lab(name, namespace): ...
 open_lab("00_start_here", globals())  # whose contract holds
 record = Record("{name}", profile, 0, {{"profile": profile}}, {{"python": sys.executable}},
-                new_run_id(profile, 0))
-record.declare(Claim("C-01", "s", "m", "below", 0), Claim("C-03", "s", "m", "above", 0))
+                new_run_id(profile, 0),
+                {{name: Claim(name, "s", "m", direction, 0)
+                  for name, direction in (("C-01", "below"), ("C-03", "above"))}})
 record.metric("one", 1.0)
 for name in ("C-01", "C-03"):
-    record.claim(name, exact(1))
+    record.judge(name, exact(1))
 record.write()"""
 
 
@@ -67,7 +68,7 @@ def test_a_failing_notebook_does_not_stop_the_others(
     out, err = capfd.readouterr()
     lines = out.splitlines()
     assert [line.split()[0] for line in lines[:4]] == ["notebook", "01_good", "02_bad", "03_good"]
-    assert "1 refuted, 1 supported" in lines[1]
+    assert "1 contrary, 1 supported" in lines[1]
     assert "FAILED" in lines[2]
     assert "02_bad failed: in cell [3], ValueError: the reason" in lines[4]
     assert "01_good: 100%" in err  # the bar of its cells
@@ -101,7 +102,12 @@ def test_refresh_keeps_the_outputs_in_place(root: Path) -> None:
     assert "Record written" in after.cells[2].outputs[0].text
     assert after.cells[1].metadata == {"tags": ["parameters"]}
     assert set(after.metadata) == {"kernelspec", "language_info", "ftlab"}
-    assert after.metadata["ftlab"]["profile"] == "quick"
+    about = after.metadata["ftlab"]
+    assert about["profile"] == "quick"
+    (record,) = (root / "results" / "01_good").glob("*.json")
+    assert about["run_id"] == record.stem
+    assert about["environment"] == {"python": sys.executable}
+    assert [claim["verdict"] for claim in about["claims"]] == ["contrary", "supported"]
     assert "(quick profile, " in after.cells[0].source.splitlines()[-1]
     assert str(root) not in json.dumps(after)
 

@@ -10,13 +10,14 @@ from typing import Any
 
 import pytest
 
-from ftlab.claims.record import Record
+from ftlab.claims import Record
 from ftlab.data import Task, encode, load_task
 from ftlab.evaluation.forgetting import Memory, base_memory
 from ftlab.experiments.comparison import COUNTED, Climb, climb, ladder_frame
 from ftlab.experiments.estimators import Schooling
 from ftlab.experiments.learning_curve import FULL
 from ftlab.models import bits_per_character, load_causal_lm, load_classifier, load_tokenizer
+from ftlab.models.classifier import as_language_model
 from ftlab.training import predict
 from ftlab.tuning.methods import ladder
 
@@ -107,8 +108,17 @@ def test_what_is_forgotten(climbed: Climb) -> None:
     assert {name for name, value in lost.items() if value is None} == {*BASELINES, "soft prompt"}
     for name in ("LoRA 4", "gradual unfreezing", "full"):
         row = climbed.row(name)
-        assert abs(lost[name]) > 1e-4
-        assert row["forgotten_low"] <= row["forgotten"] <= row["forgotten_high"]
+        assert row["forgotten_low"] < row["forgotten"] < row["forgotten_high"]
+    memory = climbed.memory
+    assert memory is not None
+    after = [
+        bits_per_character(
+            as_language_model(memory.base_model, model), memory.tokenizer, memory.pages
+        )
+        for model in climbed.models["full"]
+    ]
+    assert lost["full"] == pytest.approx(sum(after) / len(SEEDS) - memory.bits)
+    assert abs(lost["full"]) > 1e-3  # of a model that knew nothing it may fall as well as rise
     # The town's questions are for the lab's own model alone.
     assert {climbed.row(name)["recall"] for name in climbed.rungs} == {None}
 
@@ -179,11 +189,12 @@ def test_the_ladder_as_a_table(climbed: Climb) -> None:
     assert climbed.curve.accuracy("full", FULL) == accuracy
 
 
+@pytest.mark.slow
 def test_processes_of_their_own_give_the_same_numbers(
     tiny_model_dir: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base, task = str(tiny_model_dir("llama")), load_task("reviews")
-    rungs = [rung for rung in ladder(2) if rung.name in ("head", "IA3", "LoRA 4", "full")]
+    rungs = [rung for rung in ladder(2) if rung.name in ("LoRA 4", "full")]
     short = Schooling(passes=1, least_steps=4, most_steps=4, max_length=16, looks=1)
     found = []
     for worth in (10**6, 1):  # never, and always

@@ -97,6 +97,10 @@ def test_neither_cache_nor_network(cache, name):
     message = str(caught.value)
     for words in ("not in the local Hub cache", str(cache / "hub"), "HF_HUB_OFFLINE is set", "CSV"):
         assert words in message
+    cause = caught.value
+    while isinstance(cause, LabError):
+        cause = cause.__cause__
+    assert isinstance(cause, OSError)  # what the library said is there for a developer
     assert "\n" not in message
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -75,6 +76,7 @@ def seen_by(folder: Path, name: str, environment: dict[str, str]) -> dict[str, A
     return json.loads((folder / name).read_text())
 
 
+@pytest.mark.slow
 def test_a_run_sees_nothing_of_another(tmp_path: Path) -> None:
     path = written(tmp_path, LEAVING)
     kernels = Kernels({"SEEN": ""}, str(tmp_path), path)
@@ -100,6 +102,7 @@ def test_a_run_sees_nothing_of_another(tmp_path: Path) -> None:
     assert first["numpy"] != second["numpy"]
 
 
+@pytest.mark.slow
 def test_a_lost_warm_process_is_started_again(tmp_path: Path) -> None:
     first = seen_by(tmp_path, "first.json", {})
     psutil.Process(first["parent"]).kill()
@@ -121,21 +124,26 @@ def test_another_number_of_threads_is_another_warm_process() -> None:
     assert warm_process(("json",), {**given, "OMP_NUM_THREADS": "2"}) is not one
 
 
-def test_numbers_are_those_of_a_plain_run_bit_for_bit(tmp_path: Path) -> None:
+@pytest.mark.slow
+def test_numbers_are_those_of_a_plain_run_bit_for_bit(
+    tmp_path: Path, smoke_run: Callable[[str], Path]
+) -> None:
     """A notebook that trains, in the plain way and in two forks: the same metrics to the last
     bit, but for times."""
     path = project_root() / "notebooks" / "00_start_here.ipynb"
-    found = []
-    for number, warm in enumerate((None, path, path)):
+    executed = [smoke_run(path.stem)]
+    for number in range(2):
         environment = {
             RUN_ID_VARIABLE: f"run-{number}",
             "FTLAB_RESULTS": str(tmp_path),
             "OMP_NUM_THREADS": "1",
         }
-        kernels = Kernels(environment, str(path.parent), warm)
-        out = tmp_path / f"{number}.ipynb"
-        assert execute(path, out, {"profile": "smoke", "seed": 3}, kernels) == ""
-        record = read_record(tmp_path / path.stem / f"run-{number}.json")
+        kernels = Kernels(environment, str(path.parent), path)
+        executed.append(tmp_path / path.stem / f"run-{number}.ipynb")
+        assert execute(path, executed[-1], {"profile": "smoke"}, kernels) == ""
+    found = []
+    for out in executed:
+        record = read_record(out.with_suffix(".json"))
         cells = [
             output.get("data", output.get("text"))
             for cell in nbformat.read(out, 4).cells[5:]

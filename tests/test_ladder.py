@@ -38,8 +38,18 @@ def rows(folder: Path) -> list[Any]:
     return encode(load_tokenizer(str(folder)), TEXTS, LABELS, max_length=32)
 
 
-@pytest.mark.parametrize("family", FAMILIES)
-@pytest.mark.parametrize("name", RUNGS)
+# Every method on a decoder and an encoder; on the others those that look into the model: LoRA for
+# its matrices, two of peft's for the family. (Freezing does so family by family in its own tests.)
+# A classifier has no use for the head of a language model: tied or not, it is the same network.
+EACH = [(name, family) for family in ("llama", "bert") for name in RUNGS] + [
+    (name, family)
+    for family in FAMILIES
+    for name in ("LoRA 4", "IA3", "prefix")
+    if family not in ("llama", "llama-untied", "bert")
+]
+
+
+@pytest.mark.parametrize(("name", "family"), EACH)
 def test_a_rung_moves_what_it_says_and_nothing_else(
     name: str, family: str, tiny_model_dir: ModelDir
 ) -> None:
@@ -65,6 +75,17 @@ def test_a_rung_moves_what_it_says_and_nothing_else(
     # An encoder's pooler has no part in this.
     assert moved == {n for n in wanted if "pooler" not in n}
     assert any(n.startswith("head.") for n in moved)
+
+
+def test_another_fault_of_peft_is_not_told_as_an_unknown_family(
+    tiny_model_dir: ModelDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*given: Any) -> None:
+        raise ValueError("a fault of its own")
+
+    monkeypatch.setattr("peft.get_peft_model", fail)
+    with pytest.raises(ValueError, match=r"^a fault of its own$"):
+        prepared(tiny_model_dir("llama"), RUNGS["prefix"])
 
 
 def test_rungs_of_the_ladder_go_up(tiny_model_dir: ModelDir) -> None:

@@ -213,8 +213,8 @@ def test_peft_gives_the_same_outputs_and_gradients(family: str, tiny_model_dir: 
 
 READ_AGAIN = """
 import sys, torch
-from ftlab import lora
 from ftlab.models import load_classifier
+from ftlab.tuning import lora
 model = load_classifier(sys.argv[1], ["fine", "late"], seed=5)  # another head: it is overwritten
 lora.load_adapter(model, sys.argv[2])
 torch.save(model.state_dict(), sys.argv[3])
@@ -287,8 +287,8 @@ def test_a_full_disk_leaves_the_earlier_adapter(
 
 KILLED = """
 import os, sys
-from ftlab import lora
 from ftlab.models import load_classifier
+from ftlab.tuning import lora
 model = lora.add_lora(load_classifier(sys.argv[1], ["fine", "late"]), rank=4, seed=1)
 os.replace = lambda *paths: os._exit(9)
 lora.save_adapter(model, sys.argv[2])

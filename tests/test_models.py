@@ -488,6 +488,18 @@ def test_a_classifier_needs_different_labels(names: list[str], tiny_model_dir: M
     refused(lambda: load_classifier(str(tiny_model_dir("bert")), names), "different labels")
 
 
+@pytest.mark.parametrize("error", [MemoryError(), torch.OutOfMemoryError()])
+def test_want_of_memory_is_not_told_as_a_spoilt_model(
+    error: Exception, tiny_model_dir: ModelDir, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*given: Any, **options: Any) -> None:
+        raise error
+
+    monkeypatch.setattr("transformers.AutoModelForCausalLM.from_pretrained", fail)
+    with pytest.raises(type(error)):
+        load_causal_lm(str(tiny_model_dir("llama")))
+
+
 # --- asking and scoring
 
 

@@ -11,21 +11,16 @@ from typing import Any
 import nbformat
 import pytest
 import yaml
-from conftest import refused
+from conftest import SMOKE, refused
+from notebook_rules import problems
 
 from ftlab.batch.running import run_notebook
 from ftlab.claims.record import read_record
 from ftlab.common.paths import project_root
-from ftlab.notebook.files import clean, notebook_paths, problems, read_notebook
+from ftlab.notebook.files import clean, notebook_paths, read_notebook
 from ftlab.notebook.parameters import NOTEBOOKS, check_parameters, parameters_source
 
 NAME = "00_start_here"
-# Other values than the notebook's own, which tests/test_own_data.py leaves as they are.
-OTHERS: dict[str, dict[str, Any]] = {
-    "02_layer_freezing": {"first_task": "far", "trainable_blocks": 1},
-    "03_lora": {"rank": 2, "learning_rate": 0.004, "other_ways": False},
-    "04_rag": {"k": 3, "chunk_size": 24},
-}
 SWEEPS = sorted((project_root() / "notebooks" / "sweeps").glob("*.yaml"))
 SHIPPED = pytest.mark.parametrize("path", notebook_paths(), ids=lambda path: path.stem)
 
@@ -37,15 +32,13 @@ def test_a_shipped_notebook_is_as_it_should_be(path: Path) -> None:
     assert problems(notebook, path.stem) == []
 
 
+@pytest.mark.slow
 @SHIPPED
 def test_a_shipped_notebook_runs_in_the_smoke_profile_and_leaves_its_record(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    path: Path, smoke_run: Callable[[str], Path]
 ) -> None:
-    monkeypatch.setenv("FTLAB_RESULTS", str(tmp_path))
-    others = OTHERS.get(path.stem, {})
-    outcome = run_notebook(path, {"profile": "smoke", **others})
-    assert outcome.failure == ""
-    record = read_record(outcome.executed.with_suffix(".json"))
+    others = SMOKE.get(path.stem, {})
+    record = read_record(smoke_run(path.stem).with_suffix(".json"))
     assert record["notebook"] == path.stem
     assert record["profile"] == "smoke"
     assert record["metrics"]

@@ -30,8 +30,10 @@ def messages(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.mark.parametrize("family", ["qwen3", "distilbert"])
-@pytest.mark.parametrize("name", ["02_layer_freezing", "03_lora"])
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("name", "family"), [("02_layer_freezing", "distilbert"), ("03_lora", "qwen3")]
+)
 def test_own_messages_and_another_model_by_parameters_alone(
     name: str,
     family: str,
@@ -84,6 +86,7 @@ def handbook(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     return folder / "docs", folder / "questions.jsonl"
 
 
+@pytest.mark.slow
 def test_own_documents_and_questions_by_parameters_alone(
     handbook: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

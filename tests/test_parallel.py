@@ -26,6 +26,7 @@ def who(number: int) -> tuple[int, int]:
     return number, os.getpid()
 
 
+@pytest.mark.slow
 def test_jobs_share_the_cores_but_not_a_gpu(device: str) -> None:
     done = in_parallel(who, [{"number": i} for i in range(4)], "numbers")
     assert [number for number, _ in done] == [0, 1, 2, 3]
@@ -37,3 +38,27 @@ def test_other_processes_pay_on_a_cpu_with_enough_to_do(device: str) -> None:
     assert on_gpu() == (choose_device()[0].type != "cpu") == (device != "cpu")
     assert pays(100, least=100) == (device == "cpu")
     assert not pays(99, least=100)
+
+
+@pytest.mark.parametrize(("cores", "jobs"), [(1, 3), (2, 1), (2, 0)])
+def test_one_core_or_one_job_needs_no_other_process(
+    cores: int, jobs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("joblib.cpu_count", lambda: cores)
+    done = in_parallel(who, [{"number": i} for i in range(jobs)], "numbers")
+    assert done == [(i, os.getpid()) for i in range(jobs)]
+
+
+def failing(number: int) -> int:
+    if number == 2:
+        raise ValueError("job 2 cannot be done")
+    return number
+
+
+@pytest.mark.parametrize("cores", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_what_a_job_raises_is_raised_wherever_it_ran(
+    cores: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("joblib.cpu_count", lambda: cores)
+    with pytest.raises(ValueError, match="job 2 cannot be done"):
+        in_parallel(failing, [{"number": i} for i in range(4)], "numbers")

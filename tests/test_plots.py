@@ -11,8 +11,9 @@ import pandas as pd
 import pytest
 
 from ftlab import plots
-from ftlab.claims.forest import VERDICT_LOOKS, forest
-from ftlab.claims.verdicts import RATIO, SHARES, Judgement
+from ftlab.claims import Claim
+from ftlab.claims.forest import NO_VERDICT, VERDICT_LOOKS, forest
+from ftlab.claims.verdicts import Judgement
 from ftlab.common.errors import LabError
 from ftlab.evaluation import Estimate, wilson
 from ftlab.experiments.learning_curve import over_seeds
@@ -172,48 +173,66 @@ def test_a_single_seed_is_drawn_without_a_whisker() -> None:
     assert axes_of(figure).get_ylim()[1] < 1
 
 
-def judgement(name: str, verdict: str, estimate: Estimate, **changes: Any) -> Judgement:
+def rule(direction: Any, effect: float, **unit: Any) -> Claim:
+    return Claim("A-01", "s", "q", direction, effect, **unit)
+
+
+RATIO = {"unit": "ratio", "null": 1.0}
+
+
+def judgement(name: str, outcome: str, estimate: Estimate, **changes: Any) -> Judgement:
     about = {
         "notebook": "03_lora", "statement": "A statement that goes on and on " * 5, "run": "r",
-        "metric": "test accuracy: a - b", "rule": "above 0.02", "source": "kept record",
+        "metric": "test accuracy: a - b", "rule": rule("above", 0.02), "source": "kept record",
         "profile": "full", "cpu": "A", "precision": "fp32", "model": "m", **changes,
     }  # fmt: skip
-    return Judgement(claim=name, verdict=verdict, estimate=estimate, **about)
+    return Judgement(claim=name, outcome=outcome, estimate=estimate, **about)
 
 
 def test_a_forest_has_a_row_and_a_whisker_for_each_claim_and_a_panel_for_each_unit() -> None:
     exactly = Estimate(0.4, 0.4, 0.4, 1)
-    ratio = {"metric": "bytes: a / b", "rule": "below 0.5"}
     rows = [
         judgement("A-01", "supported", Estimate(0.1, 0.05, 0.15, 5)),
-        judgement("A-02", "refuted", Estimate(-0.1, -0.15, -0.05, 5), profile="quick"),
-        judgement("B-01", "supported", exactly, **ratio),
-        judgement("A-03", "inconclusive", over_seeds([0.1]), rule=""),  # it could be anything
-        judgement("A-04", "supported", Estimate(0.0, 0.0, 0.0, 1), rule="within ±0.01"),
+        judgement("A-02", "contrary", Estimate(-0.1, -0.15, -0.05, 5), profile="quick"),
+        judgement("B-01", "counted", exactly, rule=rule("below", 0.5, **RATIO)),
+        judgement("A-03", "undecided", over_seeds([0.1])),  # it could be anything
+        judgement("A-04", "counted", Estimate(0.0, 0.0, 0.0, 1), rule=rule("within", 0.01)),
+        judgement("A-05", "no effect that matters", Estimate(0.0, -0.01, 0.01, 5)),
     ]
     figure = forest(rows, title="t")
     shares, ratios = figure.axes
-    assert (shares.get_xlabel(), ratios.get_xlabel()) == (SHARES, RATIO)
+    assert shares.get_xlabel().startswith("difference of shares")
+    assert ratios.get_xlabel() == "ratio (1: equal)"
     assert (shares.get_xscale(), ratios.get_xscale()) == ("linear", "log")
     names = [[tick.get_text() for tick in axes.get_yticklabels()] for axes in figure.axes]
-    assert names == [["A-01", "A-02 (quick)", "A-03", "A-04"], ["B-01"]]
+    assert names == [["A-01", "A-02 (quick)", "A-03", "A-04", "A-05"], ["B-01"]]
     whiskers = [tuple(w.get_xdata()) for w in shares.lines if w.get_label() == "whisker"]
     assert whiskers[:2] == [(0.05, 0.15), (-0.15, -0.05)]
     assert whiskers[2] == shares.get_xlim()  # from edge to edge
-    assert len(whiskers) == 3
+    assert len(whiskers) == 4
     assert not [w for w in ratios.lines if w.get_label() == "whisker"]  # exact
     points = {w.get_label(): w for w in shares.lines if w.get_marker() not in ("", "None")}
-    assert set(points) == set(VERDICT_LOOKS)
+    assert set(points) == {*VERDICT_LOOKS} - {NO_VERDICT} | {"counted"}
     for trait in ("color", "marker"):
-        assert len({getattr(point, f"get_{trait}")() for point in points.values()}) == 3
-    assert points["inconclusive"].get_markerfacecolor() == "white"
+        assert len({getattr(point, f"get_{trait}")() for point in points.values()}) == 5
+    assert points["undecided"].get_markerfacecolor() == "white"
     marks = [w.get_xdata()[0] for w in shares.lines if w.get_color() == "#222222"]
-    assert marks == [0.02, 0.02, -0.01, 0.01]
+    assert marks == [0.02, 0.02, 0.02, -0.01, 0.01, 0.02]
+
+
+def test_a_claim_whose_rule_is_not_told_has_a_panel_of_its_own_without_a_mark() -> None:
+    rows = [judgement("A-01", "undecided", WIDE), judgement("A-02", "undecided", WIDE, rule=None)]
+    told, untold = forest(rows, title="t").axes
+    assert untold.get_xlabel() == "test accuracy"
+    assert [len([w for w in a.lines if w.get_color() == "#222222"]) for a in (told, untold)] == [
+        1,
+        0,
+    ]
 
 
 def test_a_forest_grows_with_its_claims_and_needs_one() -> None:
     def tall(count: int) -> Any:
-        rows = [judgement(f"A-{i:02}", "refuted", WIDE) for i in range(count)]
+        rows = [judgement(f"A-{i:02}", "contrary", WIDE) for i in range(count)]
         return forest(rows, title="t")
 
     few, many = tall(20), tall(60)
@@ -229,7 +248,7 @@ def test_a_forest_grows_with_its_claims_and_needs_one() -> None:
 
 
 def test_a_ratio_of_zero_is_drawn_on_a_plain_axis() -> None:
-    row = judgement("A-01", "supported", Estimate(0.0, 0.0, 0.0, 1), metric="bytes: a / b")
+    row = judgement("A-01", "counted", Estimate(0.0, 0.0, 0.0, 1), rule=rule("below", 0.5, **RATIO))
     assert forest([row], title="t").axes[0].get_xscale() == "linear"
 
 

@@ -15,7 +15,9 @@ from pathlib import Path
 
 import pytest
 
-from ftlab.claims.reference import MOST_BYTES, findings, read_reference
+from ftlab.claims import all_claims, read_record
+from ftlab.claims.record import items_path
+from ftlab.claims.reference import findings, read_reference
 from ftlab.notebook.files import readme_table
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -169,7 +171,7 @@ def test_the_readme_gives_every_command() -> None:
     phony = re.search(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), flags=re.MULTILINE)
     assert phony
     targets = set(phony[1].split()) - {"help"}
-    assert {"setup", "run", "test", "lab"} <= targets
+    assert {"setup", "run", "check", "test", "lab"} <= targets
     missing = [target for target in targets if f"make {target}" not in readme]
     assert not missing
 
@@ -186,10 +188,32 @@ def test_the_readme_says_what_the_kept_records_say() -> None:
 
 
 def test_kept_records_are_of_full_runs_and_small() -> None:
-    for path in (ROOT / "data" / "reference").glob("*"):
-        assert path.suffix == ".json", "nothing else lies there"
-        assert path.stat().st_size <= MOST_BYTES
-        assert read_reference(path)["notebook"] == path.stem
+    folder = ROOT / "data" / "reference"
+    known = {folder / "history"}
+    for path in folder.glob("*.json"):
+        record = read_reference(path)
+        assert record["notebook"] == path.stem
+        known |= {path, items_path(path, record)}
+    assert {*folder.iterdir()} - known == set(), "nothing else lies there"
+
+
+def test_records_that_were_replaced_are_kept_whole() -> None:
+    folder = ROOT / "data" / "reference" / "history"
+    known = set()
+    for path in folder.glob("*/*.json"):
+        record = read_record(path)
+        assert (record["notebook"], record["run_id"]) == (path.parent.name, path.stem)
+        known |= {path, items_path(path, record)}
+    assert {path for path in folder.rglob("*") if path.is_file()} - known == set()
+    # A claim's history names the run whose result it tells.
+    runs = [
+        run
+        for c in all_claims()
+        for line in c.history
+        for run in re.findall(r"\d{8}T\S+-\w+", line)
+    ]
+    assert runs
+    assert {f"{run}.json" for run in runs} <= {path.name for path in known if path}
 
 
 def test_the_readme_names_every_room_of_the_package() -> None:
@@ -203,3 +227,13 @@ def test_checks_run_the_readmes_test_command() -> None:
     script = (ROOT / ".ci" / "run").read_text().splitlines()
     assert script[-1] == "make test"
     assert "set -euo pipefail" in script
+
+
+def test_all_tests_are_run_by_one_command_and_the_quick_ones_by_the_other() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    recipes = dict(re.findall(r"^(\w+): .*\n\t(.+)$", makefile, flags=re.MULTILINE))
+    assert recipes["check"] == '$(TESTS) -m "not slow"'
+    assert recipes["test"] == "$(TESTS)"
+    tests = re.search(r"^TESTS := (.+)$", makefile, flags=re.MULTILINE)
+    assert tests
+    assert not re.search(r" (-k|-m (?!pytest)|--ignore|--deselect|-x)", tests[1])

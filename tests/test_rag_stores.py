@@ -373,7 +373,7 @@ def test_after_a_change_that_fails_search_tells_what_the_database_holds(
     assert len(rows_in(tmp_path / "a.db")) == 3
 
 
-KILLS = 10
+KILLS = 6
 # Document s of version v has 1 to 4 passages that all carry v: a mixture is seen at once.
 WRITER = """
 import sys, numpy as np
@@ -397,8 +397,9 @@ while True:
 """
 
 
+@pytest.mark.slow
 def test_killed_at_any_moment_every_document_is_whole(path: Path) -> None:
-    """Ten writers are killed (SIGKILL) at random moments, every other one after a first update."""
+    """Six writers are killed (SIGKILL) at random moments, every other one after a first update."""
     chance = random.Random(0)
     versions: list[int] = []
     for number in range(KILLS):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import errno
 import json
 import os
@@ -9,12 +10,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import full_record, refused
+from conftest import full_record, judged_claim, refused
 
-from ftlab.claims import reference
-from ftlab.claims.claim import Claim
-from ftlab.claims.record import Record
-from ftlab.evaluation import Estimate
+from ftlab.claims import Record, read_record, recompute, reference
+from ftlab.cli import main
+from ftlab.common.errors import LabError
+from ftlab.evaluation import Estimate, paired_difference
 from ftlab.notebook.parameters import NOTEBOOKS
 
 NAME = "01_pretraining_vs_finetuning"
@@ -22,20 +23,16 @@ BEGIN, END = "<!-- findings: begin -->", "<!-- findings: end -->"
 
 
 def claim(**changes: Any) -> dict[str, Any]:
-    return {
-        "id": "PRE-09",
-        "statement": "Little data suffices.",
-        "metric": "accuracy: a | b",
-        "estimate": 0.08417,
-        "ci_low": 0.01913,
-        "ci_high": 0.14753,
-        "seeds": 5,
-        "verdict": "inconclusive",
-        **changes,
-    }
+    about = {"metric": "accuracy: a | b", "estimate": 0.08417, "ci_low": 0.01913}
+    about |= {"ci_high": 0.14753, "verdict": "undecided"}
+    return judged_claim(changes.pop("id", "PRE-09"), **{**about, **changes})
 
 
-EXACT = claim(id="C-01", estimate=1.0, ci_low=1.0, ci_high=1.0, seeds=1, verdict="refuted")
+EXACT = claim(
+    id="C-01", estimate=1.0, ci_low=1.0, ci_high=1.0, seeds=1, verdict=None, kind="counted",
+    unit="ratio", null=1.0, direction="below", effect=1.0, rule="below 1",
+)  # fmt: skip
+SAID = "General knowledge carries over, so that little labelled data suffices."
 
 
 def record(**changes: Any) -> dict[str, Any]:
@@ -68,7 +65,7 @@ def table(root: Path) -> str:
 
 def test_a_kept_record_is_read_again_and_stands_in_the_readme(root: Path) -> None:
     path = run_of(root)
-    kept = reference.keep(path)
+    kept = reference.keep_record(path)
     assert kept == root / "data" / "reference" / f"{NAME}.json"
     assert kept.read_bytes() == path.read_bytes()
     assert reference.reference(NAME) == record()
@@ -76,9 +73,10 @@ def test_a_kept_record_is_read_again_and_stands_in_the_readme(root: Path) -> Non
     assert reference.rows(NAME, "nothing") == []
     link = f"[01](notebooks/{NAME}.ipynb)"
     assert table(root).splitlines()[2:] == [
-        "| PRE-09 | Little data suffices. | accuracy: a \\| b | 0.0842 [0.0191, 0.148] | 5 "
-        f"| inconclusive | {link} |",
-        f"| C-01 | Little data suffices. | accuracy: a \\| b | 1 | 1 | refuted | {link} |",
+        f"| PRE-09 | {SAID} | accuracy: a \\| b | above 0.02 | 0.0842 [0.0191, 0.148] | 5 "
+        f"| undecided | agrees | {link} |",
+        "| C-01 | Fine-tuning makes a model smaller. | accuracy: a \\| b | below 1 | 1 | 1 "
+        f"| counted | otherwise | {link} |",
     ]
     text = (root / "README.md").read_text()
     assert text.startswith("top\n")
@@ -86,7 +84,7 @@ def test_a_kept_record_is_read_again_and_stands_in_the_readme(root: Path) -> Non
 
 
 def test_a_number_changed_by_hand_shows(root: Path) -> None:
-    kept = reference.keep(run_of(root))
+    kept = reference.keep_record(run_of(root))
     assert table(root) == reference.findings()
     kept.write_text(kept.read_text().replace("0.08417", "0.09417"))
     assert table(root) != reference.findings()
@@ -97,28 +95,27 @@ def test_a_number_changed_by_hand_shows(root: Path) -> None:
 def test_with_nothing_kept_the_readme_says_so(root: Path) -> None:
     assert reference.reference(NAME) is None
     assert reference.rows(NAME, "ladder") == []
-    assert reference.main([]) == 0
+    assert main(["keep"]) == 0
     assert table(root) == reference.NONE_YET
 
 
 def test_a_run_stands_beside_the_kept_one_only_if_it_is_about_the_same(root: Path) -> None:
-    reference.keep(run_of(root))
+    reference.keep_record(run_of(root))
 
     def judged(**parameters: Any) -> Record:
         run = Record(NAME, "quick", 0, parameters, {}, "run")
-        kept = record()["claims"][0]
-        run.declare(Claim(kept["id"], kept["statement"], kept["metric"], "above", 0.0))
-        run.claim(kept["id"], Estimate(0.02, 0.01, 0.03, seeds=3))
+        run.judge("PRE-09", Estimate(0.03, 0.025, 0.035, seeds=3), few="20 labels a class")
+        run.judge("C-03", Estimate(1.0, 0.99, 1.01, seeds=3))  # not in the kept run
         return run
 
-    (row,) = reference.beside(judged(profile="quick", seed=7))
+    (row,) = reference.compare_with_reference(judged(profile="quick", seed=7))
     assert (row["claim"], row["verdict"], row["its verdict"]) == (
         "PRE-09",
         "supported",
-        "inconclusive",
+        "undecided",
     )
     assert row["reference run"] == "0.0842 [0.0191, 0.148]"
-    assert reference.beside(judged(task_data="reviews")) == []
+    assert reference.compare_with_reference(judged(task_data="reviews")) == []
     assert not reference.comparable(judged(base_model="elsewhere"))
 
 
@@ -144,13 +141,15 @@ def test_a_record_from_before_a_parameter_counts_as_one_with_its_default(
         ({**own, name: value}, False),
     ):
         assert reference.comparable(Record(notebook, "quick", 0, parameters, {}, "r")) == same
-    assert reference.foreign(notebook, {**own, name: value}).startswith(f"its {name} is ")
+    assert reference.differing_parameter(notebook, {**own, name: value}).startswith(
+        f"its {name} is "
+    )
 
 
 def test_large_and_small_numbers_are_readable(root: Path) -> None:
     large = claim(estimate=1234567.8, ci_low=-1000.4, ci_high=2e6)
     small = claim(id="C-02", estimate=0.0004321, ci_low=-0.5, ci_high=12.3456)
-    reference.keep(run_of(root, claims=[large, small]))
+    reference.keep_record(run_of(root, claims=[large, small]))
     assert "| 1,234,568 [-1,000, 2,000,000] |" in table(root)
     assert "| 0.000432 [-0.5, 12.3] |" in table(root)
 
@@ -165,8 +164,10 @@ def test_large_and_small_numbers_are_readable(root: Path) -> None:
         ({"parameters": {"task_data": "reviews"}}, ["task_data is 'reviews'", "'tickets'"]),
         ({"notebook": "01_mine"}, ["no notebook '01_mine'"]),
         ({"notebook": "../../README"}, ["no notebook '../../README'"]),
-        ({"metrics": [{"name": "x" * 200_000, "value": 1}]}, ["bytes", "200,000"]),
-        ({"schema": 2}, ["no record of a run"]),
+        ({"metrics": [{"name": "x" * 400_000, "value": 1}]}, ["bytes", "400,000"]),
+        ({"schema": 3}, ["no record of a run"]),
+        ({"items": "run-full.npz"}, ["items are missing", "run-full.npz"]),
+        ({"claims": [claim(verdict="supported")]}, ["its items do not give PRE-09"]),
     ],
 )
 def test_what_the_lab_cannot_stand_by_is_refused(
@@ -175,11 +176,11 @@ def test_what_the_lab_cannot_stand_by_is_refused(
     root: Path,
     capsys: pytest.CaptureFixture[str],
 ) -> None:
-    first = reference.keep(run_of(root))
+    first = reference.keep_record(run_of(root))
     before, readme = first.read_bytes(), (root / "README.md").read_bytes()
     path = run_of(root, **changes)
-    refused(lambda: reference.keep(path), str(path), *words)
-    assert reference.main([str(path)]) == 2
+    refused(lambda: reference.keep_record(path), str(path), *words)
+    assert main(["keep", str(path)]) == 2
     assert capsys.readouterr().err.startswith(f"error: {path} ")
     assert [file.name for file in first.parent.iterdir()] == [first.name]
     assert first.read_bytes() == before
@@ -189,20 +190,82 @@ def test_what_the_lab_cannot_stand_by_is_refused(
 def test_more_seeds_than_the_profiles_and_another_first_one_may_be_kept(root: Path) -> None:
     parameters = {**NOTEBOOKS[NAME], "profile": "full", "seed": 7, "seeds": 9}
     path = run_of(root, parameters=parameters, claims=[claim(seeds=9)])
-    assert reference.main([str(path)]) == 0
-    assert "| 9 | inconclusive |" in table(root)
+    assert main(["keep", str(path)]) == 0
+    assert "| 9 | undecided |" in table(root)
 
 
 def test_a_record_spoilt_where_it_is_kept_is_refused(root: Path) -> None:
-    kept = reference.keep(run_of(root))
+    kept = reference.keep_record(run_of(root))
     kept.write_text(json.dumps(record(profile="smoke")))
     refused(lambda: reference.reference(NAME), str(kept), "smoke")
     refused(reference.findings, str(kept), "smoke")
-    refused(lambda: reference.keep(root / "none.json"), "Cannot read", "none.json")
+    refused(lambda: reference.keep_record(root / "none.json"), "Cannot read", "none.json")
+
+
+def full_run(root: Path, number: int) -> Path:
+    """The record of a full run that judged a claim, with its answers beside it."""
+    parameters = {**NOTEBOOKS[NAME], "profile": "full"}
+    run = Record(NAME, "full", 0, parameters, {}, f"run-{number}")
+    answers = [[[1, 0, 1, 1, number % 2]] * 5, [[0, 0, 1, 0, 1]] * 5]
+    run.judge("PRE-09", paired_difference(*answers), few="20 labels a class")
+    for name in run.table_of_claims.keys() - {"PRE-09"}:
+        run.skip(name, "made up")
+    run.write()
+    return run.path
+
+
+def files(root: Path) -> set[str]:
+    folder = root / "data" / "reference"
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_a_record_that_is_replaced_goes_to_the_history_with_its_items(root: Path) -> None:
+    first, second, third = (full_run(root, number) for number in (1, 2, 3))
+    reference.keep_record(first)
+    assert files(root) == {f"{NAME}.json", "run-1.npz"}
+    reference.keep_record(first)  # once more: it replaces nothing
+    assert files(root) == {f"{NAME}.json", "run-1.npz"}
+    reference.keep_record(second)
+    past = {f"history/{NAME}/run-1.json", f"history/{NAME}/run-1.npz"}
+    assert files(root) == {f"{NAME}.json", "run-2.npz", *past}
+    reference.keep_record(third)
+    past |= {f"history/{NAME}/run-2.json", f"history/{NAME}/run-2.npz"}
+    assert files(root) == {f"{NAME}.json", "run-3.npz", *past}
+    kept = root / "data" / "reference" / "history" / NAME / "run-1.json"
+    assert kept.read_bytes() == first.read_bytes()
+    assert kept.with_suffix(".npz").read_bytes() == first.with_suffix(".npz").read_bytes()
+    assert read_record(root / "data" / "reference" / f"{NAME}.json")["run_id"] == "run-3"
+
+
+@pytest.mark.parametrize("step", range(1, 12))
+def test_a_disk_that_fills_while_a_record_is_replaced_leaves_one_whole(
+    root: Path, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    first, second = full_run(root, 1), full_run(root, 2)
+    reference.keep_record(first)
+    plain, left = os.fsync, iter(range(step))
+
+    def filling(descriptor: int) -> None:
+        if next(left, None) is None:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        plain(descriptor)
+
+    monkeypatch.setattr(os, "fsync", filling)
+    with contextlib.suppress(LabError):
+        reference.keep_record(second)
+    monkeypatch.undo()
+    monkeypatch.setenv("FTLAB_ROOT", str(root))
+    found = reference.reference(NAME)
+    assert found is not None
+    assert found["run_id"] in ("run-1", "run-2")
+    path = root / "data" / "reference" / f"{NAME}.json"
+    assert all(each.agrees for each in recompute(path))
+    reference.keep_record(second)
+    assert {f"{NAME}.json", "run-2.npz", f"history/{NAME}/run-1.json"} <= files(root)
 
 
 def test_a_full_disk_leaves_the_kept_record(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    kept = reference.keep(run_of(root))
+    kept = reference.keep_record(run_of(root))
     before = kept.read_bytes()
 
     def full(descriptor: int) -> None:
@@ -210,7 +273,7 @@ def test_a_full_disk_leaves_the_kept_record(root: Path, monkeypatch: pytest.Monk
 
     monkeypatch.setattr(os, "fsync", full)
     path = run_of(root, seconds=700.0)
-    refused(lambda: reference.keep(path), "Cannot write", "No space left on device")
+    refused(lambda: reference.keep_record(path), "Cannot write", "No space left on device")
     assert kept.read_bytes() == before
     assert [file.name for file in kept.parent.iterdir()] == [kept.name]
 

@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from conftest import refused
+from card_numbers import foreign_numbers
+from conftest import judged_claim, refused
 from huggingface_hub import ModelCard
 
-from ftlab.claims.model_card import foreign_numbers, gate, model_card
+from ftlab.claims.model_card import gate, model_card
 from ftlab.claims.record import read_record
-from ftlab.evaluation import ANYTHING, Estimate, exact, mean_interval
+from ftlab.evaluation import Estimate, exact, mean_interval
 from ftlab.experiments.learning_curve import over_seeds
 
 KEPT = sorted((Path(__file__).parents[1] / "data" / "reference").glob("*.json"))
 RECORD: dict[str, Any] = {
-    "schema": 1,
+    "schema": 2,
     "notebook": "01_pretraining_vs_finetuning",
     "run_id": "20260101T000000Z-full-s0-ab12",
     "profile": "full",
@@ -35,16 +36,15 @@ RECORD: dict[str, Any] = {
         {"name": "error", "value": 3.338e-06},
     ],
     "claims": [
-        {
-            "id": "LORA-06", "statement": "It gives 1 point away.", "metric": "accuracy: a - b",
-            "rule": "within ±0.02", "estimate": -0.0187, "ci_low": -0.0421, "ci_high": 0.00475,
-            "seeds": 5, "verdict": "inconclusive",
-        },
-        {
-            "id": "C-10", "statement": "It is small.", "metric": "share", "rule": "below 0.6",
-            "estimate": 0.418, "ci_low": 0.418, "ci_high": 0.418, "seeds": 1,
-            "verdict": "supported",
-        },
+        judged_claim(
+            "LORA-06", statement="It gives 1 point away.", metric="accuracy: a - b",
+            rule="within ±0.02", estimate=-0.0187, ci_low=-0.0421, ci_high=0.00475,
+            verdict="undecided", per_seed=[0.77, 0.88],
+        ),
+        judged_claim(
+            "C-10", statement="It is small.", metric="share", rule="below 0.6", kind="counted",
+            estimate=0.418, ci_low=0.418, ci_high=0.418, seeds=1, verdict=None,
+        ),
     ],
 }  # fmt: skip
 
@@ -62,7 +62,7 @@ def test_the_gate_asks_for_the_lower_end() -> None:
     )
 
 
-@pytest.mark.parametrize("least", [0.0, -2 * ANYTHING])
+@pytest.mark.parametrize("least", [0.0, -1e9])
 @pytest.mark.parametrize(
     "gain",
     [
@@ -97,10 +97,11 @@ def test_a_card_says_what_the_record_says() -> None:
         "| 1,234,567 | True | 64, 512 |",
         "| 3.34e-06 |",
         "| LORA-06 | It gives 1 point away. | accuracy: a - b | within ±0.02 "
-        "| -0.0187 [-0.0421, 0.00475] | 5 | inconclusive |",
-        "| C-10 | It is small. | share | below 0.6 | 0.418 | 1 | supported |",
+        "| -0.0187 [-0.0421, 0.00475] | 5 | undecided | unknown |",
+        "| C-10 | It is small. | share | below 0.6 | 0.418 | 1 | counted | unknown |",
         "- Without seeds to compare, by counting or in one run: C-10.",
-        "- Left open (inconclusive): LORA-06.",
+        "- Counted, or so by construction, and not judged: C-10.",
+        "- Undecided: LORA-06.",
     ):
         assert line in card.splitlines()
     assert "Intervals rest on 5 seeds." in card
@@ -131,6 +132,12 @@ def test_the_header_names_what_the_hub_knows(
     assert read.data.to_dict() == {**known, "tags": ["ftlab"]}
     assert read.text.strip() == card.text.strip()
     assert read.text.strip().startswith("# Model card")
+
+
+def test_a_card_says_what_is_known_at_real_scale() -> None:
+    card = model_card({**RECORD, "notebook": "03_lora"}).text
+    assert "| 5 | undecided | depends |" in card
+    assert "| 1 | counted | agrees |" in card
 
 
 def test_a_short_run_without_claims_says_so() -> None:
@@ -172,6 +179,7 @@ def test_numbers_of_the_record_are_known(text: str) -> None:
         ("1,234,568 or 12345", ["1,234,568", "12345"]),
         ("-0.851 and 0.0187", ["-0.851", "0.0187"]),  # a sign is part of a number
         (".93, _0.93_ and 0.93x", [".93", "0.93", "0.93"]),
+        ("0.77 of a single seed, which no card shows", ["0.77"]),
         ("torch 2.14.0 on 2026-01-02", ["2.14.0", "2026", "02"]),
         ("nearly 1, or 3 points", ["3"]),  # the words of a claim hold a 1
         ("12 hours", ["12"]),  # no digits of hashes and ids

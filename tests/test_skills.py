@@ -19,6 +19,7 @@ KEYS = [
 TOLERANCE = 0.04
 
 
+@pytest.mark.slow
 def test_the_command_measures_what_the_card_says():
     command = [sys.executable, "-m", "ftlab.evaluation.skills", "--json"]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

@@ -12,7 +12,7 @@ from typing import Any
 
 import pandas as pd
 import pytest
-from conftest import full_record
+from conftest import full_record, judged_claim
 
 from ftlab.batch.figures import sweep_plots, write_plots
 from ftlab.batch.plan import Run
@@ -21,10 +21,8 @@ from ftlab.common.errors import LabError
 from ftlab.evaluation import seeds_interval
 
 Metrics = Callable[[dict[str, Any]], list[dict[str, Any]]]
-CLAIM = {
-    "id": "C-01", "statement": "s, with a comma", "metric": "m", "estimate": 0.1, "ci_low": 0,
-    "ci_high": 0.2, "seeds": 3, "verdict": "supported", "rule": "above 0",
-}  # fmt: skip
+CLAIM = judged_claim("C-01", statement="s, with a comma", seeds=3, per_seed=[0.1, 0.2])
+COUNTED = judged_claim("C-02", kind="counted", verdict=None, ci_low=None)
 
 
 def records_of(
@@ -139,13 +137,15 @@ def test_a_column_has_one_type_and_survives_both_files(tmp_path: Path) -> None:
 
 def test_claims_have_a_table_of_their_own(tmp_path: Path) -> None:
     space = {"seeds": [2, 3]}
-    table = verdicts(records_of(tmp_path, space, lambda _: [], [CLAIM]), ["seeds"])
+    table = verdicts(records_of(tmp_path, space, lambda _: [], [CLAIM, COUNTED]), ["seeds"])
     assert list(table) == [
         "run_id", "seeds", "claim", "statement", "metric", "estimate", "ci_low", "ci_high",
-        "claim_seeds", "verdict", "rule",
+        "claim_seeds", "verdict", "kind", "unit", "null", "direction", "effect", "rule", "per_seed",
     ]  # fmt: skip
-    assert list(table["seeds"]) == [2, 3]
-    assert list(table["claim_seeds"]) == [3, 3]
+    assert list(table["seeds"]) == [2, 2, 3, 3]
+    assert list(table["claim_seeds"]) == [3, 5, 3, 5]
+    assert list(table["verdict"].dropna()) == ["supported"] * 2
+    assert list(table["ci_low"].dropna()) == [0.05] * 2
 
 
 def test_sweeps_that_measured_nothing_have_empty_tables(tmp_path: Path) -> None:

@@ -22,7 +22,8 @@ import pytest
 from ftlab.batch.folder import SweepFolder
 from ftlab.cli import main
 
-KILLS = 30
+# Whom the kills meet, in this order.
+VICTIMS = [*["sweeper", "warm process", "kernel"] * 3, "sweeper"]
 # A notebook of the lab by its contract (that of 00_start_here), but light: no torch, no model. It
 # notes its beginning and its end in a file beside it, by its run id.
 LIGHT = """\
@@ -30,7 +31,8 @@ import os
 import random
 import time
 from pathlib import Path
-from ftlab.claims.record import Record, new_run_id
+from ftlab.claims import Record
+from ftlab.claims.record import new_run_id
 def open_lab(name, namespace): ...
 open_lab("00_start_here", globals())
 def note(what):
@@ -116,41 +118,45 @@ def started(command: Sequence[str]) -> subprocess.Popen[bytes]:
     )
 
 
-def test_thirty_kills_change_nothing_but_the_times(root: Path, notes: Path) -> None:
+def killed_one(sweeper: subprocess.Popen[bytes], victim: str) -> bool:
+    """Whether a process of the sweeper's of this kind was there to be killed."""
+    try:
+        family = psutil.Process(sweeper.pid).children(recursive=True)
+        kernels = [p for p in family if p.pid == os.getpgid(p.pid) and p.ppid() != sweeper.pid]
+        {"kernel": kernels, "warm process": family[:1]}[victim][0].kill()
+    except (psutil.NoSuchProcess, ProcessLookupError, IndexError):
+        return False
+    return True
+
+
+@pytest.mark.slow
+def test_ten_kills_change_nothing_but_the_times(root: Path, notes: Path) -> None:
     """Sweeper, warm process and kernels are killed at random moments of a sweep and of its
-    resumptions. At the end stands what an undisturbed sweep writes."""
+    resumptions, and two sweepers before they have begun anything. At the end stands what an
+    undisturbed sweep writes."""
     light(root, "time.sleep(0.2)")
     command = wanted(root, 48)
     draw = random.Random(0)
     place = SweepFolder(root / "out")
-    kinds: Counter[str] = Counter()
-    for _ in range(KILLS):
+    for number, victim in enumerate(VICTIMS):
         done = {path.stem for path in (root / "out" / "runs").glob("*.json")}
         before = counted(notes, "begin")
         sweeper = started(command)
-        victim = draw.choice(["sweeper", "sweeper", "warm process", "kernel"])
-        if draw.random() < 0.8:  # else it is killed before it has begun anything
+        if number not in (0, 6):  # these are killed before they have begun anything
             more = sum(before.values()) + draw.randint(1, 3)
             until(lambda more=more, sweeper=sweeper: (
                 sum(counted(notes, "begin").values()) >= more or sweeper.poll() is not None
             ))  # fmt: skip
         time.sleep(draw.uniform(0, 0.6))
-        try:
-            family = psutil.Process(sweeper.pid).children(recursive=True)
-        except psutil.NoSuchProcess:  # it has found nothing left to do
-            family = []
-        kernels = [p for p in family if p.pid == os.getpgid(p.pid) and p.ppid() != sweeper.pid]
-        chosen = {"kernel": kernels, "warm process": family[:1]}.get(victim) or []
-        kinds[victim if chosen else "sweeper"] += 1
-        for process in chosen[:1]:
-            process.kill()
+        if victim != "sweeper":
+            until(lambda sweeper=sweeper, victim=victim: killed_one(sweeper, victim))
             time.sleep(draw.uniform(0, 1))
+        assert sweeper.poll() is None, "nothing was left to do: there was nothing to kill"
         sweeper.kill()
         sweeper.communicate()
         until(lambda: not kernels_of(root), 20)
         # What was done when this try began, it has not begun again.
         assert all(counted(notes, "begin")[run] == before[run] for run in done)
-    assert len(kinds) == 3, kinds
     survivors = {path.stem for path in (root / "out" / "runs").glob("*.json")}
     assert survivors, "no run was ever done: the kills came too early to show anything"
     assert all(place.is_done(run) for run in survivors)
@@ -162,6 +168,7 @@ def test_thirty_kills_change_nothing_but_the_times(root: Path, notes: Path) -> N
     pd.testing.assert_frame_equal(killed, results(root), check_exact=True)
 
 
+@pytest.mark.slow
 def test_two_sweeps_at_once_share_the_work(root: Path, notes: Path) -> None:
     light(root, "time.sleep(0.3)")
     command = wanted(root, 12)
@@ -174,6 +181,7 @@ def test_two_sweeps_at_once_share_the_work(root: Path, notes: Path) -> None:
     assert len(results(root)) == 24
 
 
+@pytest.mark.slow
 def test_a_run_that_fails_dies_or_hangs_does_not_stop_the_others(
     root: Path, notes: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -227,6 +235,7 @@ def test_a_changed_notebook_is_a_new_run_and_an_unchanged_one_is_not(
     assert len(counted(notes, "begin")) == 4
 
 
+@pytest.mark.slow
 def test_a_full_disk_loses_nothing(
     root: Path, notes: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -344,6 +353,7 @@ def cluster() -> Iterator[tuple[str, list[subprocess.Popen[bytes]]]]:
     scheduler.stderr.close()
 
 
+@pytest.mark.slow
 def test_a_cluster_that_loses_a_worker_does_the_whole_sweep(
     root: Path, notes: Path, cluster: tuple[str, list[subprocess.Popen[bytes]]]
 ) -> None:
@@ -370,7 +380,11 @@ def test_a_cluster_that_loses_a_worker_does_the_whole_sweep(
         (["--backend", "dask"], "A cluster needs both"),
         (["--scheduler", "tcp://127.0.0.1:1"], "A cluster needs both"),
         (["--backend", "dask", "--scheduler", "here"], "looks like tcp://HOST:PORT, not like"),
-        (["--backend", "dask", "--scheduler", "tcp://127.0.0.1:1"], "No worker is reached"),
+        pytest.param(
+            ["--backend", "dask", "--scheduler", "tcp://127.0.0.1:1"],
+            "No worker is reached",
+            marks=pytest.mark.slow,  # it waits for one
+        ),
     ],
 )
 def test_a_cluster_that_is_not_there_is_refused(

@@ -334,6 +334,7 @@ def _wait(until: Callable[[], bool]) -> None:
         time.sleep(0.0005)
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no SIGKILL")
 @pytest.mark.parametrize("what", ["last", "best", "dpo", "images"])
 def test_a_killed_run_goes_on_to_the_same_weights(

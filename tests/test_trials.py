@@ -5,29 +5,36 @@ from __future__ import annotations
 import errno
 import functools
 import json
+import math
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import pytest
+from conftest import refused
 
-from ftlab.claims.claim import Claim, rule_parts
-from ftlab.claims.record import Record, new_run_id, read_record
+from ftlab.claims import Claim, Record, Trial, read_record
+from ftlab.claims.record import new_run_id
 from ftlab.common.errors import LabError
-from ftlab.evaluation import Estimate, exact, paired_difference
+from ftlab.evaluation import Estimate, exact, paired_difference, single
 
-JUDGED = {
-    "id": "PRE-09",
-    "statement": "s",
-    "metric": "m",
-    "rule": "above 0.02",
-    "estimate": 0.1,
-    "ci_low": 0.05,
-    "ci_high": 0.15,
-    "seeds": 3,
-    "verdict": "supported",
-}
+INF = math.inf
+
+
+def claim(**changes: Any) -> Claim:
+    fields = {
+        "id": "PRE-09", "statement": "s", "quantity": "m", "direction": "above", "effect": 0.02,
+    }  # fmt: skip
+    return Claim(**{**fields, **changes})
+
+
+BYTES = claim(
+    id="C-01", quantity="bytes: {a} / {b}", direction="below", effect=1.0, unit="ratio", null=1.0,
+    kind="counted",
+)  # fmt: skip
 
 
 @pytest.fixture
@@ -36,145 +43,319 @@ def record(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Record:
     return make_record("quick")
 
 
-def make_record(profile: str) -> Record:
-    return Record("00_start_here", profile, 0, {"seed": 0}, {"git": None}, new_run_id(profile, 0))
+def make_record(profile: str, *claims: Claim) -> Record:
+    run_id = new_run_id(profile, 0)
+    table = {each.id: each for each in claims}
+    return Record("00_start_here", profile, 0, {"seed": 0}, {"git": None}, run_id, table)
 
 
-def claim(**changes: Any) -> Claim:
-    fields = {"id": "PRE-09", "statement": "s", "metric": "m", "side": "above", "effect": 0.02}
-    return Claim(**{**fields, **changes})
+GAIN = {"direction": "above", "effect": 0.02}
+LOSS = {"direction": "below", "effect": -0.1}
+ANY_GAIN = {"direction": "above", "effect": 0.0}
+TOLERANCE = {"direction": "above", "effect": -0.02}  # gives away at most two points
+CEILING = {"direction": "below", "effect": 0.02}  # rises by at most two points
+EQUAL = {"direction": "within", "effect": 0.01}
+NONE_AT_ALL = {"direction": "within", "effect": 0.0, "unit": "count"}
+FASTER = {"direction": "below", "effect": 0.8, "unit": "ratio", "null": 1.0}
+SLOWER = {"direction": "above", "effect": 1.25, "unit": "ratio", "null": 1.0}
+ALIKE = {"direction": "within", "effect": 1.25, "unit": "ratio", "null": 1.0}
+ALWAYS = {"direction": "above", "effect": 0.99, "unit": "share", "null": None}
+RARELY = {"direction": "below", "effect": 0.05, "unit": "share", "null": None}
+COIN = {"direction": "above", "effect": 0.6, "unit": "share", "null": 0.5}
+FALLS = {"direction": "below", "effect": -0.8, "unit": "correlation"}
 
 
 @pytest.mark.parametrize(
-    ("side", "effect", "low", "high", "verdict"),
+    ("rule", "low", "high", "verdict"),
     [
-        ("above", 0.02, 0.03, 0.09, "supported"),
-        ("above", 0.02, 0.01, 0.09, "inconclusive"),
-        ("above", 0.02, -0.03, 0.09, "inconclusive"),
-        ("above", 0.02, 0.001, 0.015, "refuted"),  # above zero, but too small to matter
-        ("above", 0.0, -0.5, -0.1, "refuted"),
-        ("below", -0.1, -0.5, -0.2, "supported"),
-        ("below", -0.1, -0.05, 0.2, "refuted"),
-        ("below", -0.1, -0.2, 0.2, "inconclusive"),
-        ("within", 0.01, -0.005, 0.009, "supported"),
-        ("within", 0.01, -0.02, 0.009, "inconclusive"),
-        ("within", 0.01, -0.02, 0.02, "inconclusive"),
-        ("within", 0.01, 0.011, 0.5, "refuted"),
-        ("within", 0.01, -0.5, -0.011, "refuted"),
-        ("below", 0.0, 0.0, 0.0, "refuted"),  # exact: not one parameter fewer
-        ("above", 0.0, 0.0, 0.0, "refuted"),
-        ("within", 0.0, 0.0, 0.0, "supported"),
+        # A gain is claimed: above an effect on the far side of no effect.
+        (GAIN, 0.03, 0.09, "supported"),
+        (GAIN, 0.01, 0.09, "undecided"),  # a gain for certain, perhaps too small to matter
+        (GAIN, -0.03, 0.09, "undecided"),
+        (GAIN, -0.03, 0.01, "undecided"),  # no such gain, but perhaps a loss
+        (GAIN, 0.001, 0.015, "no effect that matters"),
+        (GAIN, -0.019, 0.019, "no effect that matters"),
+        (GAIN, -0.02, 0.02, "no effect that matters"),  # the effect itself is not beyond it
+        (GAIN, -0.015, -0.005, "no effect that matters"),  # the contrary, but too small to matter
+        (GAIN, -0.09, -0.01, "contrary"),
+        (GAIN, -0.09, 0.0, "undecided"),  # no effect at all is not ruled out
+        (GAIN, 0.02, 0.02, "no effect that matters"),
+        (GAIN, 0.021, 0.021, "supported"),
+        (GAIN, -INF, INF, "undecided"),
+        (LOSS, -0.5, -0.2, "supported"),
+        (LOSS, -0.05, 0.09, "no effect that matters"),
+        (LOSS, -0.05, 0.2, "undecided"),
+        (LOSS, 0.05, 0.2, "contrary"),
+        # Any gain at all is claimed: only nothing at all is no effect that matters.
+        (ANY_GAIN, 0.001, 0.5, "supported"),
+        (ANY_GAIN, 0.0, 0.5, "undecided"),
+        (ANY_GAIN, -0.5, -0.1, "contrary"),
+        (ANY_GAIN, 0.0, 0.0, "no effect that matters"),
+        # A small loss is allowed: the contrary is to lose more than that, not to lose at all.
+        (TOLERANCE, -0.019, 0.3, "supported"),
+        (TOLERANCE, -0.015, -0.005, "supported"),
+        (TOLERANCE, 0.1, 0.3, "supported"),
+        (TOLERANCE, -0.03, -0.01, "undecided"),
+        (TOLERANCE, -0.03, 0.03, "undecided"),
+        (TOLERANCE, -0.09, -0.021, "contrary"),
+        (TOLERANCE, -0.09, -0.02, "contrary"),
+        (TOLERANCE, -0.02, -0.02, "contrary"),
+        (CEILING, -0.5, 0.019, "supported"),
+        (CEILING, 0.01, 0.03, "undecided"),
+        (CEILING, 0.02, 0.03, "contrary"),
+        # Equality is claimed.
+        (EQUAL, -0.005, 0.009, "supported"),
+        (EQUAL, -0.01, 0.01, "supported"),
+        (EQUAL, -0.02, 0.009, "undecided"),
+        (EQUAL, -0.02, 0.02, "undecided"),
+        (EQUAL, 0.011, 0.5, "contrary"),
+        (EQUAL, -0.5, -0.011, "contrary"),
+        (NONE_AT_ALL, 0.0, 0.0, "supported"),
+        (NONE_AT_ALL, 3.0, 3.0, "contrary"),
+        # Ratios: as far below 1 as above it, counted in factors.
+        (FASTER, 0.5, 0.7, "supported"),
+        (FASTER, 0.5, 0.9, "undecided"),
+        (FASTER, 0.81, 1.24, "no effect that matters"),
+        (FASTER, 1.04, 1.05, "no effect that matters"),
+        (FASTER, 1.1, 1.3, "contrary"),
+        (FASTER, 0.0, INF, "undecided"),
+        (SLOWER, 1.3, 2.0, "supported"),
+        (SLOWER, 0.5, 0.9, "contrary"),
+        (SLOWER, 0.81, 1.2, "no effect that matters"),
+        (SLOWER, 0.75, 1.2, "undecided"),
+        (ALIKE, 0.81, 1.2, "supported"),
+        (ALIKE, 0.75, 1.2, "undecided"),
+        (ALIKE, 0.5, 0.7, "contrary"),
+        # Levels know no "no effect": the contrary is to miss them.
+        (ALWAYS, 0.991, 1.0, "supported"),
+        (ALWAYS, 0.98, 1.0, "undecided"),
+        (ALWAYS, 0.9, 0.98, "contrary"),
+        (ALWAYS, 0.99, 0.99, "contrary"),
+        (RARELY, 0.0, 0.04, "supported"),
+        (RARELY, 0.04, 0.06, "undecided"),
+        (RARELY, 0.06, 0.2, "contrary"),
+        # ... unless one is given, such as a coin's half.
+        (COIN, 0.61, 0.9, "supported"),
+        (COIN, 0.45, 0.55, "no effect that matters"),
+        (COIN, 0.2, 0.3, "contrary"),
+        (COIN, 0.45, 0.65, "undecided"),
+        (FALLS, -0.95, -0.85, "supported"),
+        (FALLS, -0.6, -0.4, "no effect that matters"),
+        (FALLS, 0.5, 0.9, "contrary"),
     ],
 )
-def test_verdict(side: str, effect: float, low: float, high: float, verdict: str) -> None:
-    estimate = Estimate((low + high) / 2, low, high, seeds=3)
-    assert claim(side=side, effect=effect).judge(estimate) == verdict
-
-
-def test_claims_that_make_no_sense_are_refused() -> None:
-    with pytest.raises(LabError, match="above, below, within"):
-        claim(side="larger")
-    with pytest.raises(LabError, match="at least 0"):
-        claim(side="within", effect=-0.1)
+def test_the_verdict_is_where_the_whole_interval_lies(
+    rule: dict[str, Any], low: float, high: float, verdict: str
+) -> None:
+    middle = (low + high) / 2 if math.isfinite(low + high) else 0.5
+    assert claim(**rule).judge(Estimate(middle, low, high, seeds=3)) == verdict
 
 
 @pytest.mark.parametrize(
-    ("side", "effect"), [("above", -0.02), ("below", 1e-07), ("within", 0.0), ("within", 0.01)]
+    ("change", "words"),
+    [
+        ({"direction": "larger"}, "above, below, within"),
+        ({"kind": "guessed"}, "measured, counted, by construction"),
+        ({"unit": "apples"}, "share"),
+        ({"direction": "within", "effect": -0.1}, "'within' needs a null"),
+        ({**ALWAYS, "direction": "within"}, "'within' needs a null"),
+        ({**FASTER, "effect": -0.5}, "a ratio needs an effect above 0"),
+    ],
 )
-def test_a_rule_can_be_read_from_its_words(side: str, effect: float) -> None:
-    assert rule_parts(claim(side=side, effect=effect).rule) == (side, effect)
+def test_claims_that_make_no_sense_are_refused(change: dict[str, Any], words: str) -> None:
+    refused(lambda: claim(**change), "Claim PRE-09", words)
 
 
 @pytest.mark.parametrize(
-    "words", ["", "above", "above nan", "over 0.1", "below 1-1", "above 0 or so"]
+    ("rule", "estimate", "words"),
+    [
+        (GAIN, Estimate(0.05, -0.005, 0.105, 5), "About 11 seeds in all"),
+        (GAIN, Estimate(0.05, 0.01, 0.09, 5), "There is an effect, but perhaps not one"),
+        (GAIN, Estimate(0.0201, -0.5, 0.5402, 3), "More than 1,000 seeds"),
+        (GAIN, Estimate(0.05, 0.01, 0.09, 1), "more items or repeats"),
+        (GAIN, single(0.05), "at least two"),
+        (SLOWER, Estimate(1.3, 1.2, 1.41, 5), "seeds in all"),
+        ({**ALWAYS, "out_of_reach": "Too few."}, Estimate(0.995, 0.9, 1.0, 5), "Too few."),
+        ({**TOLERANCE, "out_of_reach": "No tie."}, Estimate(-0.1, -0.21, 0.01, 5), "No tie. About"),
+    ],
 )
-def test_other_words_are_no_rule(words: str) -> None:
-    assert rule_parts(words) is None
+def test_what_is_undecided_says_what_it_would_take(
+    rule: dict[str, Any], estimate: Estimate, words: str
+) -> None:
+    asked = claim(**rule)
+    assert asked.judge(estimate) == "undecided"
+    assert words in asked.outlook(estimate)
 
 
-def test_a_record_of_before_rules_were_written_is_read(record: Record) -> None:
-    old = {key: value for key, value in JUDGED.items() if key != "rule"}
-    record.path.parent.mkdir(parents=True)
-    record.path.write_text(json.dumps({**record.as_dict(), "claims": [old]}))
-    assert read_record(record.path)["claims"] == [old]
+def test_as_many_seeds_as_foretold_do_decide() -> None:
+    """From simulated seeds: twice as many as the outlook names shrink the interval enough."""
+    rng = np.random.default_rng(3)
+    values = rng.normal(0.05, 0.04, 400)
+    from ftlab.evaluation import seeds_interval
+
+    few = seeds_interval(values[:5])
+    asked = claim()
+    assert asked.judge(few) == "undecided"
+    count = int(asked.outlook(few).split("About ")[1].split()[0])
+    assert 5 < count < 200
+    assert asked.judge(seeds_interval(values[: 2 * count])) == "supported"
 
 
 def test_a_run_from_declaration_to_the_written_record(
     record: Record, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    record.declare(claim(), claim(id="C-01", side="below", effect=0))
+    record.claims = {"PRE-09": claim(quantity="{a} - b"), "C-01": BYTES}
+    shown = record.declare(a="x", b="y")
+    assert list(shown.index) == ["PRE-09", "C-01"]
+    assert shown.loc["PRE-09", "decided by"] == "x - b"
+    assert shown.loc["PRE-09", "supported if"] == "above 0.02"
     record.metric("accuracy", np.float32(0.5), method="lora", seed=np.int64(1), n=np.array([4]))
-    record.claim("C-01", exact(0))
-    record.claim("PRE-09", Estimate(0.1, 0.05, 0.15, seeds=3))
+    record.search(pd.DataFrame({"method": ["lora"], "knob": [0.1], "validation": [0.4]}), task="t")
+    record.judge("C-01", exact(0.5))
+    answers = np.array([[1.0, 1.0, 0.0, 1.0]] * 3), np.array([[1.0, 0.0, 0.0, 1.0]] * 3)
+    estimate = paired_difference(*answers)
+    record.judge("PRE-09", estimate)
     record.write()
     written = read_record(record.path)
     assert list(written) == [
-        "schema",
-        "notebook",
-        "run_id",
-        "profile",
-        "seed",
-        "parameters",
-        "started",
-        "seconds",
-        "environment",
-        "metrics",
-        "claims",
-    ]
+        "schema", "notebook", "run_id", "profile", "seed", "parameters", "started", "seconds",
+        "environment", "metrics", "candidates", "claims", "skipped", "items",
+    ]  # fmt: skip
     assert written["started"].endswith("Z")
     assert written["seconds"] >= 0
     assert written["metrics"] == [
         {"name": "accuracy", "value": 0.5, "method": "lora", "seed": 1, "n": [4]}
     ]
-    assert written["claims"][0] == JUDGED
-    assert [row["verdict"] for row in written["claims"]] == ["supported", "refuted"]
+    assert written["candidates"] == [
+        {"task": "t", "method": "lora", "knob": 0.1, "validation": 0.4}
+    ]
+    first, second = written["claims"]
+    assert first == {
+        "id": "PRE-09", "statement": "s", "metric": "x - b", "kind": "measured",
+        "unit": "difference of shares", "null": 0.0, "direction": "above", "effect": 0.02,
+        "rule": "above 0.02", "estimate": 0.25, "ci_low": estimate.low, "ci_high": estimate.high,
+        "seeds": 3, "verdict": "undecided", "per_seed": [0.25] * 3,
+        "estimator": "paired_difference",
+    }  # fmt: skip
+    assert (second["kind"], second["verdict"], second["metric"]) == (
+        "counted",
+        None,
+        "bytes: x / y",
+    )
+    assert [path.suffix for path in sorted(record.path.parent.iterdir())] == [".json", ".npz"]
     assert str(record.path.parents[2]) not in capsys.readouterr().out  # no machine's folders
 
 
 def test_the_table_shows_what_was_declared_and_where_it_holds(record: Record) -> None:
-    record.declare(claim())
-    record.claim("PRE-09", Estimate(0.1, 0.05, 0.15, seeds=3))
+    record.claims = {
+        "PRE-09": claim(),
+        "C-01": replace(BYTES, quantity="bytes"),
+        "C-02": claim(id="C-02"),
+    }
+    record.skip("C-02", "there is one task")
+    record.judge("PRE-09", Estimate(0.1, 0.05, 0.15, seeds=3))
+    record.judge("C-01", exact(0.5))
     table = record.table()
-    assert table.loc["PRE-09", "declared"] == "above 0.02"
-    assert table.loc["PRE-09", "verdict, in this lab"] == "supported"
+    assert table.loc["PRE-09", "supported if"] == "above 0.02"
+    assert list(table["verdict, in this lab"]) == ["supported", "counted"]
     assert "0.05" in table.loc["PRE-09", "estimate [95% interval]"]
-    assert record.by_verdict() == "- **supported**: PRE-09"
+    assert record.by_verdict() == (
+        "- **supported**: PRE-09\n- **counted**: C-01\n- **skipped**: C-02 (there is one task)"
+    )
 
 
-def test_smoke_gives_no_verdicts(record: Record) -> None:
-    smoke = make_record("smoke")
-    smoke.declare(claim())
-    smoke.claim("PRE-09", Estimate(0.1, 0.05, 0.15, seeds=1))
+def test_a_trial_shows_itself(record: Record) -> None:
+    shown = Trial(claim(), Estimate(0.05, 0.01, 0.09, seeds=5), "undecided")._repr_markdown_()
+    assert "**undecided**, in this lab: *s* (PRE-09)" in shown
+    assert "m: **0.05 [0.01, 0.09]**; supported if all of the interval lies above 0.02." in shown
+    assert "seeds in all would decide" in shown
+    shown = Trial(BYTES, exact(0.5), None)._repr_markdown_()
+    assert "0.5 exactly" in shown
+    assert "counted, so no verdict" in shown
+
+
+def test_smoke_gives_no_verdicts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FTLAB_RESULTS", str(tmp_path))
+    smoke = make_record("smoke", claim())
+    smoke.judge("PRE-09", Estimate(0.1, 0.05, 0.15, seeds=1))
     assert smoke.table().loc["PRE-09", "verdict, in this lab"] == "not judged"
     smoke.write()
     assert read_record(smoke.path)["claims"] == []
+    assert not smoke.path.with_suffix(".npz").exists()
 
 
-def test_claims_come_first_and_stay_in(record: Record) -> None:
-    record.declare(claim())
+def test_words_are_fixed_before_anything_is_measured(record: Record) -> None:
+    record.claims = {"PRE-09": claim(quantity="on {task}"), "C-01": replace(BYTES, quantity="b")}
+    refused(record.declare, "PRE-09", "'task'")
+    refused(lambda: record.declare(task="near", rank=4), "'rank'")
+    record.declare(task="near")
     record.metric("accuracy", 0.5)
-    record.declare(claim())  # the cell run again
-    with pytest.raises(LabError, match="before anything is measured"):
-        record.declare(claim(id="LATE-01"))
-    with pytest.raises(LabError, match="already declared"):
-        record.declare(claim(effect=0.01))
-    with pytest.raises(LabError, match="not declared"):
-        record.claim("NONE-01", exact(1))
-    with pytest.raises(LabError, match="never judged"):
-        record.write()
+    record.declare(task="near")  # the cell run again
+    refused(lambda: record.declare(task="far"), "already declared")
+    refused(lambda: record.judge("PRE-09", exact(0.1), task="far"), "already declared")
+    late = make_record("quick", claim())
+    late.metric("accuracy", 0.5)
+    refused(late.declare, "before anything is measured")
+
+
+def test_every_claim_of_the_table_is_judged_or_skipped_with_a_reason(record: Record) -> None:
+    record.claims = {"PRE-09": claim(), "C-02": claim(id="C-02")}
+    refused(lambda: record.judge("NONE-01", exact(1)), "no claim 'NONE-01'", "PRE-09, C-02")
+    refused(lambda: record.skip("NONE-01", "-"), "no claim 'NONE-01'")
+    record.judge("PRE-09", exact(0.1))
+    refused(record.write, "C-02 was never judged")
     assert not record.path.exists()
+    refused(lambda: record.skip("PRE-09", "it came out badly"), "stays in")
+    record.skip("C-02", "there is one task")
+    refused(lambda: record.judge("C-02", exact(0.1)), "was skipped: there is one task")
+    record.write()
+    assert read_record(record.path)["skipped"] == {"C-02": "there is one task"}
 
 
-def test_a_cell_run_twice_replaces_its_numbers(record: Record) -> None:
-    record.metric("accuracy", 0.5, seed=0)
+def test_a_notebooks_claims_are_those_of_the_table() -> None:
+    run = Record("03_lora", "quick", 0, {}, {}, "run")
+    assert {"LORA-06", "CF-05"} <= run.table_of_claims.keys()
+    trial = run.judge("LORA-06", exact(0.1), lora_as_set="LoRA 4", first="near")
+    assert trial.claim.quantity == "test accuracy on 'near': LoRA 4 - full"
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_an_estimate_that_is_no_number_is_refused(record: Record, value: float) -> None:
+    record.claims = {"PRE-09": claim()}
+    refused(lambda: record.judge("PRE-09", Estimate(value, 0.0, 1.0, 3)), "no finite number")
+    refused(lambda: record.judge("PRE-09", Estimate(0.5, math.nan, 1.0, 3)), "no finite number")
+
+
+def test_one_seed_is_written_as_an_interval_without_ends(record: Record) -> None:
+    record.claims = {"PRE-09": claim()}
+    record.judge("PRE-09", single(0.5))
+    record.metric("gain", single(0.5), method="a")
+    record.write()
+    written = read_record(record.path)
+    (row,) = written["claims"]
+    assert (row["ci_low"], row["ci_high"], row["verdict"]) == (None, None, "undecided")
+    assert written["metrics"] == [
+        {"name": "gain", "value": 0.5, "ci_low": None, "ci_high": None, "method": "a"}
+    ]
+    assert "Infinity" not in record.path.read_text()
+
+
+def test_an_estimate_brings_its_interval_and_a_cell_run_twice_replaces_it(record: Record) -> None:
+    record.metric("accuracy", Estimate(0.5, 0.4, 0.6, 3), seed=0)
     record.metric("accuracy", 0.6, seed=1)
-    record.metric("accuracy", 0.7, seed=0)
-    assert [row["value"] for row in record.metrics] == [0.7, 0.6]
+    record.metric("accuracy", Estimate(0.7, 0.6, 0.8, 3), seed=0)
+    assert record.metrics == [
+        {"name": "accuracy", "value": 0.7, "ci_low": 0.6, "ci_high": 0.8, "seed": 0},
+        {"name": "accuracy", "value": 0.6, "seed": 1},
+    ]
+
+
+def test_a_metric_is_known_by_all_its_keys_whatever_they_hold(record: Record) -> None:
     record.metric("error", 1.0, layers=[1, 2], setting={"rank": 4, "rate": None})
     record.metric("error", 2.0, setting={"rate": None, "rank": 4}, layers=(1, 2))
     record.metric("error", 3.0, layers=[2, 1], setting={"rank": 4, "rate": None})
-    assert [row["value"] for row in record.metrics] == [0.7, 0.6, 2.0, 3.0]
-    assert record.metrics[2]["layers"] == [1, 2]
+    assert [row["value"] for row in record.metrics] == [2.0, 3.0]
+    assert record.metrics[0]["layers"] == [1, 2]
 
 
 def test_a_number_is_not_compared_with_all_that_were_measured_before(record: Record) -> None:
@@ -205,18 +386,19 @@ def test_numbers_that_are_none_are_refused(record: Record, value: Any) -> None:
 def test_a_full_disk_leaves_the_earlier_record_and_no_half_one(
     record: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    record.claims = {"PRE-09": claim()}
+    record.judge("PRE-09", single(0.5))
     record.write()
-    before = record.path.read_bytes()
+    files = {path: path.read_bytes() for path in record.path.parent.iterdir()}
 
     def full(descriptor: int) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(os, "fsync", full)
     record.metric("accuracy", 0.5)
-    with pytest.raises(LabError, match=r"Cannot write .*\.json: No space left on device\."):
+    with pytest.raises(LabError, match=r"Cannot write .*: No space left on device\."):
         record.write()
-    assert record.path.read_bytes() == before
-    assert [path.name for path in record.path.parent.iterdir()] == [record.path.name]
+    assert {path: path.read_bytes() for path in record.path.parent.iterdir()} == files
 
 
 def test_results_that_cannot_be_a_folder_are_refused(
@@ -228,16 +410,25 @@ def test_results_that_cannot_be_a_folder_are_refused(
         record.write()
 
 
+JUDGED = {
+    "id": "PRE-09", "statement": "s", "metric": "m", "kind": "measured", "unit": "share",
+    "null": None, "direction": "above", "effect": 0.02, "rule": "above 0.02", "estimate": 0.1,
+    "ci_low": 0.05, "ci_high": 0.15, "seeds": 3, "verdict": "supported",
+}  # fmt: skip
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
-        ({"schema": 2}, "schema is 2"),
+        ({"schema": 3}, "schema is 3, this lab reads 1 and 2"),
         ({"seed": "0"}, "'seed' is a str"),
         ({"metrics": [{"name": "accuracy"}]}, "no value"),
         ({"claims": [{"id": "X"}]}, "lacks"),
-        ({"claims": [{**JUDGED, "estimate": "0.1"}]}, "claim PRE-09 has no number"),
-        ({"claims": [{**JUDGED, "ci_low": float("nan")}]}, "claim PRE-09 has no number"),
-        ({"claims": [{**JUDGED, "verdict": "proved"}]}, "verdict 'proved'"),
+        ({"claims": [{**JUDGED, "estimate": "0.1"}]}, "claim PRE-09 has no number as its estimate"),
+        ({"claims": [{**JUDGED, "estimate": None}]}, "claim PRE-09 has no number as its estimate"),
+        ({"claims": [{**JUDGED, "ci_low": float("nan")}]}, "no number as its ci_low"),
+        ({"claims": [{**JUDGED, "verdict": "refuted"}]}, "verdict 'refuted'"),
+        ({"claims": [{**JUDGED, "unit": "apples"}]}, "unit must be one of"),
     ],
 )
 def test_broken_records_are_refused(record: Record, change: dict[str, Any], reason: str) -> None:
@@ -255,6 +446,59 @@ def test_half_a_record_and_none_are_refused(record: Record) -> None:
     record.path.write_text(record.path.read_text()[:50])
     with pytest.raises(LabError, match="not a whole JSON file"):
         read_record(record.path)
+
+
+def old_record(record: Record, **changes: Any) -> dict[str, Any]:
+    """A record of schema 1, with one claim of notebook 03."""
+    row = {
+        "id": "C-10", "statement": "s", "metric": "m", "estimate": 0.4, "ci_low": 0.4,
+        "ci_high": 0.4, "seeds": 1, "verdict": "supported", **changes,
+    }  # fmt: skip
+    content = {**record.as_dict(), "schema": 1, "notebook": "03_lora", "claims": [row]}
+    for name in ("candidates", "skipped", "items"):
+        del content[name]
+    record.path.parent.mkdir(parents=True, exist_ok=True)
+    record.path.write_text(json.dumps(content))
+    return read_record(record.path)["claims"][0]
+
+
+@pytest.mark.parametrize(
+    ("changes", "verdict", "rule"),
+    [
+        # Without a rule, the table's: C-10 is counted, LORA-03 claims below 0.8 of a ratio.
+        ({}, None, "below 0.5"),
+        (
+            {"id": "LORA-03", "ci_low": 1.1, "ci_high": 1.3, "verdict": "refuted"},
+            "contrary",
+            "below 0.8",
+        ),
+        (
+            {"id": "LORA-03", "ci_low": 1.0, "ci_high": 1.1, "verdict": "refuted"},
+            "no effect that matters",
+            "below 0.8",
+        ),
+        # The rule that was declared then, in words.
+        (
+            {"id": "LORA-03", "rule": "below 2", "verdict": "supported"},
+            "supported",
+            "below 2",
+        ),
+        # Not in the table: what can be known without it.
+        ({"id": "OLD-01", "verdict": "inconclusive"}, "undecided", ""),
+        ({"id": "OLD-01", "verdict": "supported"}, "supported", ""),
+        ({"id": "OLD-01", "verdict": "refuted", "rule": "above 0.5"}, None, "above 0.5"),
+    ],
+)
+def test_a_record_of_schema_1_is_judged_anew(
+    record: Record, changes: dict[str, Any], verdict: str | None, rule: str
+) -> None:
+    row = old_record(record, **changes)
+    assert (row["verdict"], row["rule"]) == (verdict, rule)
+
+
+def test_a_record_of_schema_1_without_an_interval_is_open(record: Record) -> None:
+    row = old_record(record, id="CF-05", ci_low=-1e6, ci_high=1e6, verdict="inconclusive")
+    assert (row["ci_low"], row["ci_high"], row["verdict"]) == (None, None, "undecided")
 
 
 def test_run_ids_differ_unless_given(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -309,15 +553,19 @@ def test_wrong_verdicts_are_rare(seeds: int, beyond: float) -> None:
     """The truth lies at the declared border (where neither side is shown), or beyond it."""
     truth, estimates = simulated(seeds)
     wrong = [
-        ("above", truth + beyond, "supported"),
-        ("above", truth - beyond, "refuted"),
-        ("below", truth - beyond, "supported"),
-        ("below", truth + beyond, "refuted"),
-        ("within", truth - beyond, "supported"),
-        ("within", truth + beyond, "refuted"),
+        ("above", truth + beyond, 0.0, "supported"),
+        ("above", truth - beyond, 0.0, "no effect that matters"),
+        ("above", truth + 0.1, truth - beyond, "contrary"),
+        ("below", truth - beyond, truth, "supported"),
+        ("below", truth - 0.1, truth + beyond, "contrary"),
+        ("above", truth - beyond, truth + 0.1, "contrary"),  # a loss that is allowed
+        ("above", truth + beyond, truth + 0.1, "supported"),
+        ("within", truth - beyond, 0.0, "supported"),
+        ("within", truth + beyond, 0.0, "contrary"),
     ]
-    for side, effect, verdict in wrong:
-        judged = [claim(side=side, effect=effect).judge(estimate) for estimate in estimates]
+    for direction, effect, null, verdict in wrong:
+        asked = claim(direction=direction, effect=effect, null=null)
+        judged = [asked.judge(estimate) for estimate in estimates]
         assert judged.count(verdict) / TRIALS <= 0.05
 
 

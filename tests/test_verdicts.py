@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
 import nbformat
 import pytest
-from conftest import full_record, refused
+from conftest import full_record, judged_claim, refused
 
-from ftlab.claims import verdicts
-from ftlab.claims.claim import Claim
-from ftlab.claims.record import Record
+from ftlab.claims import Record, verdicts
 from ftlab.claims.reference import reference
-from ftlab.claims.shown import declared_claims, shown_runs
 from ftlab.common.paths import project_root
 from ftlab.evaluation import Estimate
 from ftlab.notebook.files import clean, read_notebook
@@ -22,25 +20,12 @@ from ftlab.notebook.parameters import NOTEBOOKS
 
 NAME, OTHER = "03_lora", "04_rag"
 MODEL = "d11e5ea2084734988642"
-DECLARE = """lab.record.declare(
-    Claim("LORA-06", "LoRA gives next to " "nothing away.", f"{gap}: a - b", "above", -0.02),
-    Claim("C-10", f"Rank {RANK} is light.", "bytes: a / b", "below", LIMIT),
-)"""
+ABOUT = {"cpu": "B, 4 cores", "precision": "bf16", "base_model_sha256": MODEL}
 
 
 def claim(**changes: Any) -> dict[str, Any]:
-    return {
-        "id": "LORA-06",
-        "statement": "LoRA gives next to nothing away.",
-        "metric": "test accuracy: LoRA - full",
-        "rule": "above -0.02",
-        "estimate": 0.03,
-        "ci_low": 0.01,
-        "ci_high": 0.05,
-        "seeds": 5,
-        "verdict": "supported",
-        **changes,
-    }
+    about = {"effect": -0.02, "rule": "above -0.02", "estimate": 0.03, "ci_low": 0.01}
+    return judged_claim(changes.pop("id", "LORA-06"), **{**about, "ci_high": 0.05, **changes})
 
 
 def record(**changes: Any) -> dict[str, Any]:
@@ -54,43 +39,20 @@ def put(path: Path, content: Any) -> Path:
     return path
 
 
-def executed(verdict: str, estimate: Estimate) -> Any:
-    """A notebook that declares two claims and shows the verdict of the first, as a run keeps it."""
-    run = Record(NAME, "quick", 0, {}, {}, "run-1")
-    run.declare(Claim("LORA-06", "LoRA gives < nothing away.", "a - b", "above", -0.02))
-    run.claim("LORA-06", estimate)
-    assert run.trials[0].verdict == verdict
-    lines = "  cpu                B, 4 cores\n  precision          bf16\n"
-    printed = f"{NAME}: profile quick\n{lines}  base_model_sha256  {MODEL[:12]}\n"
-    written = f"Record written: elsewhere/{NAME}/run-1.json\n"
-    made = [
-        ("lab = 1", [nbformat.v4.new_output("stream", text=printed)]),
-        (DECLARE, []),
-        (
-            "table",
-            [
-                nbformat.v4.new_output(
-                    "execute_result",
-                    data={"text/html": run.table().to_html()},
-                    execution_count=3,
-                )
-            ],
-        ),
-        ("Claim('X', '-', '-', 'above', 0.3).judge(gain)", []),
-        ("%broken off", []),
-        ("lab.record.write()", [nbformat.v4.new_output("stream", text=written)]),
-    ]
-    cells = [nbformat.v4.new_code_cell(source, outputs=out) for source, out in made]
-    exercise = nbformat.v4.new_code_cell('Claim("C-99", "asked", "-", "above", 0)')
-    exercise.metadata["tags"] = ["exercise"]
+def executed(verdict: str, estimate: Estimate, environment: dict[str, Any] = ABOUT) -> Any:
+    """A notebook as a quick run leaves it: with the run's claims in its metadata."""
+    run = Record(NAME, "quick", 0, {}, environment, "run-1")
+    trial = run.judge("LORA-06", estimate, lora_as_set="a", first="near")
+    assert trial.verdict == verdict
     title = nbformat.v4.new_markdown_cell("# T\n\n**Minutes:** ?")
-    return clean(nbformat.v4.new_notebook(cells=[title, *cells, exercise]), seconds=60, cores=2)
+    notebook = nbformat.v4.new_notebook(cells=[title, nbformat.v4.new_code_cell("lab = 1")])
+    return clean(notebook, seconds=60, cores=2, record=run.as_dict())
 
 
 @pytest.fixture
 def root(root: Path) -> Path:
-    """A lab with one notebook, run in the quick profile: inconclusive there."""
-    shown = executed("inconclusive", Estimate(-0.0123456, -0.0301, 1.5e-05, 3))
+    """A lab with one notebook, run in the quick profile: undecided there."""
+    shown = executed("undecided", Estimate(-0.0123456, -0.0301, 1.5e-05, 3))
     nbformat.write(shown, root / "notebooks" / f"{NAME}.ipynb")
     return root
 
@@ -100,13 +62,11 @@ def test_a_fresh_lab_has_only_what_its_notebooks_show(root: Path) -> None:
     own = verdicts.own_runs()
     assert (own.read, own.judgements, own.broken) == (0, [], [])
     (found,) = verdicts.kept_outputs()
-    assert found.estimate == Estimate(-0.0123, -0.0301, 1.5e-05, 3)  # as exact as it is shown
-    assert (found.claim, found.statement) == ("LORA-06", "LoRA gives < nothing away.")
-    assert (found.rule, found.verdict, found.limit) == (
-        "above -0.02",
-        "inconclusive",
-        ("above", -0.02),
-    )
+    assert found.estimate == Estimate(-0.0123456, -0.0301, 1.5e-05, 3)
+    assert (found.claim, found.outcome) == ("LORA-06", "undecided")
+    assert found.statement.startswith("LoRA balances efficiency and performance")
+    assert found.metric == "test accuracy on 'near': a - full"
+    assert (found.limit, found.unit) == (("above", -0.02), "difference of shares")
     assert (found.run, found.profile, found.machine) == ("run-1", "quick", "B, 4 cores, bf16")
     assert found.model == MODEL[:12]
 
@@ -116,16 +76,24 @@ def test_outputs_of_other_code_are_left_out(root: Path) -> None:
     notebook = read_notebook(path)
     notebook.cells[1].source = "lab = 2"
     nbformat.write(notebook, path)
-    assert shown_runs() == []
     assert verdicts.kept_outputs() == []
 
 
-def test_declared_claims_are_read_from_the_code_alone(root: Path) -> None:
-    first, second = declared_claims()
-    assert (first.claim, first.statement) == ("LORA-06", "LoRA gives next to nothing away.")
-    assert (first.notebook, first.rule) == (NAME, "above -0.02")
-    assert (second.claim, second.statement) == ("C-10", "Rank … is light.")
-    assert second.rule == ""  # LIMIT is known only in a run
+def test_a_notebook_kept_before_claims_stood_in_its_metadata_shows_none(root: Path) -> None:
+    path = root / "notebooks" / f"{NAME}.ipynb"
+    notebook = read_notebook(path)
+    for name in ("claims", "run_id", "environment"):
+        del notebook.metadata["ftlab"][name]
+    nbformat.write(notebook, path)
+    assert verdicts.kept_outputs() == []
+
+
+def test_a_gpu_is_part_of_the_machine_and_one_seed_has_no_interval(root: Path) -> None:
+    shown = executed("undecided", Estimate(0.5, -math.inf, math.inf, 1), {**ABOUT, "gpu": "H"})
+    nbformat.write(shown, root / "notebooks" / f"{NAME}.ipynb")
+    (found,) = verdicts.kept_outputs()
+    assert found.machine == "B, 4 cores, H, bf16"
+    assert found.estimate.open
 
 
 def test_kept_and_own_records_are_found_and_a_broken_one_is_named(root: Path) -> None:
@@ -166,31 +134,32 @@ def test_the_records_of_a_sweep_are_found_and_its_other_files_are_none(
     assert [name for name, _ in alone.broken] == ["runs/half.json"]
 
 
-def test_records_without_rules_get_the_declared_one_if_it_fits(root: Path) -> None:
-    old = claim()
-    del old["rule"]
-    put(root / "data" / "reference" / f"{NAME}.json", record(claims=[old]))
+def test_old_records_are_told_in_the_new_words(root: Path) -> None:
+    old = {
+        key: value
+        for key, value in claim(verdict="refuted", ci_high=-0.021, ci_low=-0.1).items()
+        if key not in ("kind", "unit", "null", "direction", "effect", "rule")
+    }
+    mirrored = {**old, "id": "C-37", "verdict": "supported"}
+    content = record(schema=1, claims=[old, mirrored])
+    put(root / "data" / "reference" / f"{NAME}.json", content)
     assert reference(NAME) is not None
-    assert [j.rule for j in verdicts.kept_judgements()] == ["above -0.02"]
-    # The same estimate with a verdict that the present rule does not give: it has changed since.
-    other = {**old, "verdict": "refuted"}
-    put(root / "data" / "reference" / f"{NAME}.json", record(claims=[other]))
-    (found,) = verdicts.kept_judgements()
-    assert (found.rule, found.limit) == ("", None)
+    (found,) = verdicts.kept_judgements()  # C-37 is decided by LORA-06's quantity
+    assert (found.claim, found.outcome, found.limit) == ("LORA-06", "contrary", ("above", -0.02))
 
 
 def test_claims_that_profiles_judge_differently_stand_side_by_side(root: Path) -> None:
-    same = claim(id="C-10", metric="bytes: a / b")
+    same = claim(id="C-10", metric="bytes: a / b", kind="counted", verdict=None)
     kept = verdicts.judgements_of(record(claims=[claim(), same]), "kept record")
     quick = verdicts.judgements_of(
-        record(profile="quick", claims=[claim(verdict="inconclusive"), same]), "own run"
+        record(profile="quick", claims=[claim(verdict="undecided"), same]), "own run"
     )
     pairs = verdicts.side_by_side(quick, kept)
-    assert [(a.claim, a.verdict, b.verdict) for a, b in pairs] == [
-        ("LORA-06", "inconclusive", "supported"),
-        ("C-10", "supported", "supported"),
+    assert [(a.claim, a.outcome, b.outcome) for a, b in pairs] == [
+        ("LORA-06", "undecided", "supported"),
+        ("C-10", "counted", "counted"),
     ]
-    assert verdicts.side_by_side(verdicts.kept_outputs(), kept)[0][1].verdict == "supported"
+    assert verdicts.side_by_side(verdicts.kept_outputs(), kept)[0][1].outcome == "supported"
     other_model = {**record()["environment"], "base_model_sha256": "0" * 64}
     for foreign in (
         {"parameters": {**NOTEBOOKS[NAME], "task_data": "tickets"}},
@@ -206,9 +175,9 @@ def test_machines_are_compared_within_a_profile(root: Path) -> None:
         about = {**record()["environment"], "cpu": cpu}
         return verdicts.judgements_of(record(environment=about, **changes), "own run")
 
-    here, there = on("A"), on("B", claims=[claim(verdict="inconclusive")])
+    here, there = on("A"), on("B", claims=[claim(verdict="undecided")])
     (group,) = verdicts.across_machines([*here, *there, *on("C", profile="quick")])
-    assert [(j.cpu, j.verdict) for j in group] == [("A", "supported"), ("B", "inconclusive")]
+    assert [(j.cpu, j.outcome) for j in group] == [("A", "supported"), ("B", "undecided")]
     assert verdicts.across_machines([*here, *here]) == []
     on_gpu = verdicts.judgements_of(
         record(environment={**record()["environment"], "cpu": "A", "gpu": "B"}), "own run"
@@ -225,36 +194,16 @@ def test_a_claim_stands_as_the_first_source_has_it(root: Path) -> None:
     outputs = verdicts.kept_outputs()
     assert verdicts.standing(kept, outputs, mine) == [*kept, *mine]
     assert verdicts.standing([], outputs, mine) == [*outputs, *mine]
-    known = {(j.notebook, j.claim) for j in verdicts.standing(kept, outputs)}
-    untried = [c.claim for c in declared_claims() if (c.notebook, c.claim) not in known]
-    assert untried == ["C-10"]
 
 
-def test_another_rule_may_judge_otherwise(root: Path) -> None:
+def test_another_effect_may_judge_otherwise(root: Path) -> None:
     (found,) = verdicts.judgements_of(record(), "kept record")
-    assert verdicts.rejudged(found, "above 0.02") == "inconclusive"
-    assert verdicts.rejudged(found, "within ±0.06") == "supported"
-    refused(lambda: verdicts.rejudged(found, "above ..."), "above ...", "no rule")
-
-
-@pytest.mark.parametrize(
-    ("metric", "unit"),
-    [
-        ("rank correlation over settings: loss, accuracy on fresh texts", verdicts.CORRELATION),
-        ("95% range of a test estimate around the truth", verdicts.SHARE),
-        ("fall with fewer positives: average precision - ROC-AUC", verdicts.SHARES),
-        ("test accuracy on 'near': LoRA 4 - full", verdicts.SHARES),
-        ("exact match on new facts: retrieval - closed book", verdicts.SHARES),
-        ("accuracy that the last block alone falls short of full: far - near", verdicts.SHARES),
-        ("training steps until 90% of the best accuracy: pretrained / random", verdicts.RATIO),
-        ("bits a character forgotten, 'near': LoRA 4 - full", verdicts.BITS),
-        ("share of answers after bare questions, temperature 1", verdicts.SHARE),
-        ("weights of the base that differ after training", verdicts.WEIGHTS),
-        ("likeness (CKA) to the base: first block - last", "likeness (CKA) to the base"),
-    ],
-)
-def test_only_equal_units_share_a_panel(metric: str, unit: str) -> None:
-    assert verdicts.judgements_of(record(claims=[claim(metric=metric)]), "own run")[0].unit == unit
+    assert verdicts.rejudged(found, 0.02) == "undecided"
+    assert verdicts.rejudged(found, 0.005) == "supported"
+    unknown = record(claims=[claim(id="OLD-01", direction=None, effect=None, unit=None)])
+    (found,) = verdicts.judgements_of(unknown, "own run")
+    assert (found.limit, found.unit) == (None, "test accuracy")
+    refused(lambda: verdicts.rejudged(found, 0.02), "OLD-01", "not known")
 
 
 def test_the_kept_notebook_shows_the_records_that_are_kept_now() -> None:

@@ -86,6 +86,11 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument("--backend", choices=("local", "dask"), default="local")
     sweep.add_argument("--scheduler", metavar="ADDRESS", help="of Dask: tcp://host:8786")
 
+    about = "keep a full run's record in data/reference/ and write the README's table of findings"
+    keep = commands.add_parser("keep", help=about, description=f"{about}; without one, the table")
+    keep.set_defaults(command=_keep)
+    keep.add_argument("records", nargs="*", type=Path, metavar="RECORD.json")
+
     status = commands.add_parser("status", help="say how far a sweep is")
     status.set_defaults(command=_status)
     table = commands.add_parser("table", help="write a sweep's table and figures, as far as it is")
@@ -136,6 +141,15 @@ def _run(arguments: argparse.Namespace) -> int:
     return int(any(outcome.failure for outcome in outcomes))
 
 
+def _keep(arguments: argparse.Namespace) -> int:
+    from ftlab.claims.reference import keep_record, write_findings
+
+    for record in arguments.records:
+        print(f"Record kept: {'/'.join(keep_record(record).parts[-3:])}")
+    write_findings()
+    return 0
+
+
 def _sweep(arguments: argparse.Namespace) -> int:
     from ftlab.batch.folder import DONE, FAILED, SweepFolder
     from ftlab.batch.plan import MOST_RUNS, read_plan
@@ -183,7 +197,7 @@ def _check_cluster(arguments: argparse.Namespace) -> None:
             with Client(address, timeout=10, set_as_default=False) as client:
                 client.wait_for_workers(1, timeout=10)
         except (OSError, ValueError) as error:
-            raise LabError(f"No worker is reached through {address}: {error}") from None
+            raise LabError(f"No worker is reached through {address}: {error}") from error
 
 
 def _foreseen(plan: Plan, place: SweepFolder, jobs: int) -> Iterator[str]:

@@ -11,11 +11,15 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
-from ftlab.claims.record import Record, new_run_id
+from ftlab.claims.claim import Trial
+from ftlab.claims.record import new_run_id
+from ftlab.claims.recording import Record
 from ftlab.common.errors import LabError
+from ftlab.common.files import package_sha256
 from ftlab.common.libraries import quiet_libraries, set_seeds
+from ftlab.evaluation import Estimate
 from ftlab.notebook.environment import SHOWN_DIGITS, describe_environment
 from ftlab.notebook.parameters import (
     SEEDS_BY_PROFILE,
@@ -23,6 +27,9 @@ from ftlab.notebook.parameters import (
     check_parameters,
     defaults_of,
 )
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 # What IPython and papermill themselves put into a notebook's namespace.
 NOT_PARAMETERS = {"In", "Out", "PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH"}
@@ -42,6 +49,19 @@ class Lab:
         """The value for this run's profile: `epochs = lab.pick(smoke=1, quick=5, full=10)`."""
         return {"smoke": smoke, "quick": quick, "full": full}[self.profile]
 
+    def declare(self, **words: object) -> pd.DataFrame:
+        """The notebook's claims, as a table to show before anything is measured. `words` are those
+        in braces in the table of claims, such as the name of the task."""
+        return self.record.declare(**words)
+
+    def skip(self, claim_id: str, reason: str) -> None:
+        """Leave out a claim that has no meaning for this model or these data, and say why."""
+        self.record.skip(claim_id, reason)
+
+    def judge(self, claim_id: str, estimate: Estimate, **words: object) -> Trial:
+        """Let a claim stand trial by the rule of the table; the last line of a cell shows it."""
+        return self.record.judge(claim_id, estimate, **words)
+
 
 def open_lab(notebook: str, namespace: dict[str, Any]) -> Lab:
     """Check the parameters in `namespace` (the notebook's `globals()`) and begin the run.
@@ -57,6 +77,7 @@ def open_lab(notebook: str, namespace: dict[str, Any]) -> Lab:
     set_seeds(values["seed"])
     quiet_libraries()
     environment, why = describe_environment(model_folder)
+    environment["code"] = package_sha256()
     print(f"{notebook}: profile {values['profile']}, seeds {', '.join(map(str, seeds))}")
     for key, value in environment.items():
         shown = re.sub("[0-9a-f]{40,}", lambda digest: digest[0][:SHOWN_DIGITS], str(value))
@@ -128,5 +149,5 @@ def _check_sources(values: Mapping[str, Any]) -> Path:
             raise LabError(f"Parameter 'records': there is no folder {values['records']}.")
     except LabError as error:
         text = str(error)
-        raise ParameterError(text if name in text else f"Parameter '{name}': {text}") from None
+        raise ParameterError(text if name in text else f"Parameter '{name}': {text}") from error
     return folder

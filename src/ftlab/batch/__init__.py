@@ -13,4 +13,4 @@ The command line is `ftlab.cli`.
 
 from ftlab.common.libraries import require
 
-require("batch", "papermill", "nbclient", "nbformat", "ipykernel", "yaml", "filelock", "psutil")
+require("batch", "papermill", "nbclient", "nbformat", "ipykernel", "yaml", "psutil")

@@ -1,6 +1,7 @@
 """The folder of a sweep: what is in it, who works on what, and how a run gets into it.
 
     runs/<run id>.json      the record of a run that went well; it is there last, so it means done
+    runs/<run id>.npz       the answers from which its intervals can be computed again, if any
     runs/<run id>.ipynb     its executed notebook
     failed/<run id>.json    why a run failed, and when
     failed/<run id>.ipynb   its notebook as far as it went, with the traceback
@@ -153,9 +154,13 @@ class SweepFolder:
             shutil.rmtree(place, ignore_errors=True)
 
     def keep(self, run_id: str, executed: Path, record: Path) -> None:
-        """Move a run that went well to its place. Its record comes last: then the run is done."""
+        """Move a run that went well to its place, with the answers beside its record. The record
+        comes last: then the run is done."""
         flush(executed)
         os.replace(executed, self.executed(run_id))
+        items = record.with_suffix(".npz")
+        if items.exists():
+            os.replace(items, self.record(run_id).with_suffix(".npz"))
         os.replace(record, self.record(run_id))
         flush(self.record(run_id).parent)
         self.forget_failure(run_id)

@@ -19,7 +19,7 @@ from typing import Any
 
 from ftlab.batch.imports import package_modules
 from ftlab.common.errors import LabError
-from ftlab.common.files import sha256_of
+from ftlab.common.files import package_sha256, sha256_of
 from ftlab.common.paths import data_dir
 from ftlab.notebook.files import read_notebook, source_sha256
 from ftlab.notebook.parameters import CONTRACT, Value
@@ -45,7 +45,7 @@ def run_ids(path: Path, runs: Iterable[Mapping[str, Value]]) -> list[str]:
     stem = re.sub(r"[^\w.-]", "_", unicodedata.normalize("NFC", path.stem))[:LONGEST_STEM]
     stem = re.sub(r"^\W", "_", stem)
     notebook = read_notebook(path)
-    code = [source_sha256(notebook), package_sha256(notebook)]
+    code = [source_sha256(notebook), package_sha256(package_modules(notebook))]
     contents = functools.cache(contents_sha256)  # many runs of a sweep name the same files
     return [
         f"{stem}-{_sha256_of_json([*code, _canonical(parameters, contents)])[:DIGITS]}"
@@ -71,18 +71,6 @@ def contents_sha256(path: Path, but: str = "") -> str:
         raise LabError(
             f"Cannot read {error.filename or path}: {error.strerror or error}."
         ) from error
-
-
-def package_sha256(notebook: Any) -> str:
-    """Hash of those of this package's modules that decide what a notebook computes; the same on
-    every platform."""
-    modules = package_modules(notebook)
-    return _sha256_of_json({name: _module_sha256(file) for name, file in modules.items()})
-
-
-@functools.cache
-def _module_sha256(file: Path) -> str:
-    return hashlib.sha256(file.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
 
 
 @functools.cache

@@ -15,7 +15,8 @@ from pathlib import Path
 from typing import Any
 
 from ftlab.batch.kernels import Kernels
-from ftlab.claims.record import NOT_JUDGED, RUN_ID_VARIABLE, new_run_id, read_record
+from ftlab.claims.claim import NOT_JUDGED
+from ftlab.claims.record import RUN_ID_VARIABLE, new_run_id, outcome_of, read_record
 from ftlab.common.errors import LabError
 from ftlab.common.files import write_atomically
 from ftlab.common.paths import results_dir
@@ -143,10 +144,13 @@ def _within(limit: float | None, kernels: Kernels) -> Iterator[None]:
 
 
 def refresh(path: Path) -> Outcome:
-    """Run a notebook as it stands and keep its outputs in place; a failed run changes nothing."""
+    """Run a notebook as it stands and keep its outputs in place, with what its record says of its
+    claims; a failed run changes nothing."""
     outcome = run_notebook(path)
     if not outcome.failure:
-        executed = clean(read_notebook(outcome.executed), outcome.seconds, os.cpu_count() or 1)
+        record = read_record(outcome.executed.with_suffix(".json"))
+        cores = os.cpu_count() or 1
+        executed = clean(read_notebook(outcome.executed), outcome.seconds, cores, record)
         import nbformat
 
         write_atomically(path, nbformat.writes(executed) + "\n")
@@ -171,5 +175,5 @@ def verdicts_of(record: Path) -> str:
     """'5 supported, 1 refuted', from a run's record."""
     if not record.exists():
         return "no record"
-    counts = Counter(claim["verdict"] for claim in read_record(record)["claims"])
+    counts = Counter(outcome_of(claim) for claim in read_record(record)["claims"])
     return ", ".join(f"{number} {verdict}" for verdict, number in counts.items()) or NOT_JUDGED

@@ -222,7 +222,7 @@ def _in_parallel(
             raise LabError(
                 f"The cluster at {scheduler} was lost ({type(error).__name__}). What is done is "
                 "kept; the same command again does the rest."
-            ) from None
+            ) from error
 
 
 def _disk_is_full(reason: str) -> bool:

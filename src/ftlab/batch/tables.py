@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftlab.batch.plan import Run
-from ftlab.claims.record import CLAIM_FIELDS, read_record
+from ftlab.claims.record import CLAIM_FIELDS, RULE_FIELDS, read_record
 from ftlab.common.errors import LabError
 from ftlab.common.files import write_atomically, written_whole
 
@@ -57,7 +57,7 @@ def verdicts(records: Records, swept: Sequence[str]) -> pd.DataFrame:
         for claim in read_record(path)["claims"]:
             keys = {key: item for key, item in claim.items() if key != "id"}
             rows.append((run, {CLAIM: claim["id"]}, keys, {}))
-    return _frame(rows, swept, CLAIM, (CLAIM,), (), known=CLAIM_FIELDS[1:])
+    return _frame(rows, swept, CLAIM, (CLAIM,), (), known=(*CLAIM_FIELDS[1:], *RULE_FIELDS))
 
 
 def column_of(key: str, swept: Sequence[str]) -> str:

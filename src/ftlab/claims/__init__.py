@@ -1,1 +1,20 @@
 """Claims, verdicts, records of runs, the records that are kept, and the model card."""
+
+from ftlab.claims.claim import VERDICTS, Claim, Trial
+from ftlab.claims.recomputing import Recomputed, recompute
+from ftlab.claims.record import read_record
+from ftlab.claims.recording import Record
+from ftlab.claims.table import all_claims, claims_of, find_claim
+
+__all__ = [
+    "VERDICTS",
+    "Claim",
+    "Recomputed",
+    "Record",
+    "Trial",
+    "all_claims",
+    "claims_of",
+    "find_claim",
+    "read_record",
+    "recompute",
+]

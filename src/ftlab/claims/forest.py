@@ -2,28 +2,37 @@
 
 from __future__ import annotations
 
+import math
 import textwrap
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from ftlab.claims.claim import VERDICTS
-from ftlab.claims.verdicts import PANELS, RATIO, Judgement
+from ftlab.claims.claim import RATIO, UNITS
+from ftlab.claims.verdicts import SHARES, Judgement
 from ftlab.common.errors import LabError
-from ftlab.evaluation import ANYTHING
-from ftlab.plots.style import LOOKS, STYLE, Look
+from ftlab.plots.style import GREY, LOOKS, STYLE, Look
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 WIDTH = 9.0  # inches
-ROW, AROUND, TOP = 0.40, 0.72, 0.62  # inches: of a claim, of a panel's axis, of the legend
+ROW, AROUND, TOP = 0.40, 0.72, 0.82  # inches: of a claim, of a panel's axis, of the legend
 LETTERS = 50  # of a line of a statement
 # Colour and marker of a verdict; an open marker decides nothing.
+NO_VERDICT = "counted, or so by construction"
 VERDICT_LOOKS: dict[str, Look] = {
     "supported": LOOKS[2],
-    "refuted": LOOKS[1],
-    "inconclusive": LOOKS[0],
+    "contrary": LOOKS[1],
+    "no effect that matters": LOOKS[4],
+    "undecided": LOOKS[0],
+    NO_VERDICT: Look(GREY, "-", "P", ""),
+}
+LABELS = {
+    SHARES: "difference of shares (of test items, of answers)",
+    RATIO: "ratio (1: equal)",
+    "bits per character": "difference in bits per character",
+    "share": "share, or another number from 0 to 1",
 }
 
 
@@ -31,9 +40,10 @@ def forest(judgements: Sequence[Judgement], *, title: str) -> Figure:
     """One row a claim: a point, a whisker for its 95% interval (none if it is exact), and a mark at
     the smallest effect that matters, shaded towards the side on which the claim says it lies.
 
-    A whisker all within its shade is a supported claim, all outside it a refuted one. Every unit
-    has a panel and an axis of its own, as a ratio and a difference cannot be compared. Claims that
-    do not come from a `full` run have their profile beside their name. LabError without claims.
+    A whisker all within its shade is a supported claim; one outside of it is the contrary or shows
+    no effect that matters, by how it lies to the line of no effect. Every unit has a panel and an
+    axis of its own, as a ratio and a difference cannot be compared. Claims that do not come from a
+    `full` run have their profile beside their name. LabError without claims.
     """
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -41,9 +51,10 @@ def forest(judgements: Sequence[Judgement], *, title: str) -> Figure:
 
     if not judgements:
         raise LabError("A forest needs at least one claim.")
+    order = [*UNITS]
     units = sorted(
         dict.fromkeys(j.unit for j in judgements),
-        key=lambda unit: PANELS.index(unit) if unit in PANELS else len(PANELS),
+        key=lambda unit: order.index(unit) if unit in order else len(order),
     )
     panels = [[j for j in judgements if j.unit == unit] for unit in units]
     inches = [AROUND + ROW * len(panel) for panel in panels]
@@ -75,10 +86,10 @@ def _panel(axes: Axes, rows: Sequence[Judgement], unit: str) -> None:
         axes.minorticks_off()
     axes.set_xlim(low, high)
     axes.set_ylim(len(rows) - 0.5, -0.5)  # the first claim on top
-    axes.set_xlabel(unit)
+    axes.set_xlabel(LABELS.get(unit, unit))
     axes.grid(axis="y", visible=False)
-    equal = 1.0 if unit == RATIO else 0.0
-    if low < equal < high:
+    equal = UNITS.get(unit)
+    if equal is not None and low < equal < high:
         axes.axvline(equal, color="#999999", linewidth=1, zorder=1)
     names = []
     for place, j in enumerate(rows):
@@ -94,7 +105,7 @@ def _panel(axes: Axes, rows: Sequence[Judgement], unit: str) -> None:
 
 
 def _row(axes: Axes, place: int, j: Judgement, ends: tuple[float, float]) -> None:
-    look = VERDICT_LOOKS[j.verdict]
+    look = VERDICT_LOOKS.get(j.outcome, VERDICT_LOOKS[NO_VERDICT])
     if j.limit:
         side, effect = j.limit
         start = {"above": effect, "below": ends[0], "within": -effect}[side]
@@ -112,15 +123,15 @@ def _row(axes: Axes, place: int, j: Judgement, ends: tuple[float, float]) -> Non
         )  # fmt: skip
     axes.plot(
         [estimate.value], [place], color=look.colour, marker=look.marker, linestyle="", zorder=4,
-        markerfacecolor="white" if j.verdict == "inconclusive" else look.colour, clip_on=False,
-        label=j.verdict,
+        markerfacecolor="white" if j.outcome == "undecided" else look.colour, clip_on=False,
+        label=j.outcome,
     )  # fmt: skip
 
 
 def _range(rows: Sequence[Judgement], unit: str) -> tuple[float, float, bool]:
     """Both ends of a panel's axis, and whether it is logarithmic."""
     told = [j.estimate.value for j in rows]
-    told += [end for j in rows for end in (j.estimate.low, j.estimate.high) if abs(end) < ANYTHING]
+    told += [end for j in rows for end in (j.estimate.low, j.estimate.high) if math.isfinite(end)]
     told += [sign * j.limit[1] for j in rows if j.limit for sign in (1, -1)[: _marks(j)]]
     low, high = min(told), max(told)
     if unit == RATIO and low > 0:
@@ -141,10 +152,9 @@ def _legend(figure: Figure, title: str) -> None:
     handles: list[Any] = [
         Line2D(
             [], [], color=look.colour, marker=look.marker, label=verdict,
-            markerfacecolor="white" if verdict == "inconclusive" else look.colour,
+            markerfacecolor="white" if verdict == "undecided" else look.colour,
         )
-        for verdict in VERDICTS
-        for look in (VERDICT_LOOKS[verdict],)
+        for verdict, look in VERDICT_LOOKS.items()
     ]  # fmt: skip
     handles.append(Line2D([], [], color="#222222", marker="|", linestyle="", markersize=11,
                           markeredgewidth=1.6, label="smallest effect that matters"))  # fmt: skip
@@ -152,6 +162,6 @@ def _legend(figure: Figure, title: str) -> None:
     whole = figure.get_figheight()
     figure.text(0.02, 1 - 0.12 / whole, title, va="top", fontsize=12)
     figure.legend(
-        handles=handles, loc="upper left", bbox_to_anchor=(0.01, 1 - 0.3 / whole), ncols=5,
+        handles=handles, loc="upper left", bbox_to_anchor=(0.01, 1 - 0.3 / whole), ncols=4,
         frameon=False, fontsize=9, columnspacing=1.4,
     )  # fmt: skip

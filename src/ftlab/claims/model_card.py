@@ -1,21 +1,19 @@
 """Letting a model out: is it better for certain, and what may be said of it?
 
-A model card (Mitchell et al. 2019) is written from a run's record alone, and a check finds numbers
-that are none of the record's, wherever they were typed.
+A model card (Mitchell et al. 2019) is written from a run's record alone.
 """
 
 from __future__ import annotations
 
 import math
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftlab.claims.record import FIELDS
+from ftlab.claims.record import FIELDS, outcome_of
 from ftlab.claims.reference import shown_estimate, shown_number, table_row
+from ftlab.claims.table import find_claim
 from ftlab.common.errors import LabError
 from ftlab.common.hub import is_hub_name
 from ftlab.evaluation import LEVEL, Estimate
@@ -25,15 +23,6 @@ if TYPE_CHECKING:
 
 DATA = ("task_data", "documents", "questions")  # parameters that say what was learned or asked
 INTERVAL = f"{LEVEL:.0%} interval"
-CLAIM_ID = re.compile(r"\b[A-Z]+-\d+\b")
-# A number, but no digits within a word (fp32). An underscore before it may be Markdown's emphasis.
-# Of several points ("2.13.0") it is a version: no number, and known only as the record writes it.
-NUMBER = re.compile(
-    r"(?<![\w.])_{0,2}(?P<sign>[-+\u2212]?)"
-    r"(?P<digits>(?:\d{1,3}(?:,\d{3})+(?!\d)|\d+)(?:\.\d+)*|\.\d+)"
-    r"(?P<power>e[-+]?\d+)?(?P<percent>\s?(?:%|per\s?cent))?",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True)
@@ -49,14 +38,14 @@ def gate(gain: Estimate, least: float = 0.0) -> Gate:
     `least`, in the gain's own unit.
 
     One seed, or an estimate without an interval, shows no spread between trainings and never
-    passes. LabError for a number that is missing or infinite.
+    passes. LabError for a number that is missing, or infinite where it is no end of the interval.
     """
-    if not all(map(math.isfinite, (gain.value, gain.low, gain.high, least))):
+    if not math.isfinite(gain.value + least) or any(map(math.isnan, (gain.low, gain.high))):
         raise LabError("A gate needs finite numbers: some are missing (nan) or infinite.")
     found = f"the gain over the baseline is {gain}"
     if gain.seeds < 2:
         return Gate(False, f"not released: {found} with one seed, which shows no spread")
-    if not gain.low < gain.high:
+    if gain.open or not gain.low < gain.high:
         return Gate(False, f"not released: {found}, and there is no interval around it")
     released = gain.low > least
     return Gate(
@@ -79,7 +68,7 @@ def model_card(record: dict[str, Any], *, metrics: Sequence[str] = ()) -> ModelC
     parts = [_about(record), _table("Environment", record["environment"])]
     parts += [_measured(record, name) for name in metrics]
     if record["claims"]:
-        parts.append(_claims(record["claims"]))
+        parts.append(_claims(record["notebook"], record["claims"]))
     from huggingface_hub import ModelCard, ModelCardData
 
     parameters = record["parameters"]
@@ -90,32 +79,6 @@ def model_card(record: dict[str, Any], *, metrics: Sequence[str] = ()) -> ModelC
     )
     text = "\n\n".join([*parts, _limits(record)])
     return ModelCard(f"---\n{header.to_yaml()}\n---\n\n{text}\n")
-
-
-def foreign_numbers(text: str, record: dict[str, Any]) -> list[str]:
-    """The numbers in a text that are none of the record's, as they stand there; [] if all are.
-
-    A number is the record's if some value of it, rounded as shown, gives it: 0.85 and 85% are
-    0.8512, 45 is 44.86 (but 1 is not 0.85). Minutes count beside seconds. Known too are the
-    record's own texts, word for word (names, versions, dates, the run's id), claim ids such as C-09
-    and the words "95% interval". It compares values, not meanings: a wrong number that some other
-    value of the record happens to round to is not found, so the larger the record, the less it
-    proves.
-    """
-    plain = " ".join(text.replace("\\|", "|").split())
-    strings = {" ".join(each.split()) for each in _leaves(record) if isinstance(each, str)}
-    strings |= {INTERVAL, str(record.get("started", ""))[:10]}
-    for known in sorted(strings, key=len, reverse=True):
-        if any(map(str.isdigit, known)):
-            plain = re.sub(rf"(?<![\w.]){re.escape(known)}(?!\w|\.\d)", " ", plain)
-    plain = CLAIM_ID.sub(" ", plain)
-    values = set(_values(record))
-    foreign = []
-    for found in NUMBER.finditer(plain):
-        number = _number(found)
-        if number is None or not any(_shows(number, value) for value in values):
-            foreign.append(found[0].lstrip("_"))
-    return foreign
 
 
 def _on_hub(name: Any) -> str | None:
@@ -159,20 +122,15 @@ def _measured(record: dict[str, Any], name: str) -> str:
     return "\n".join(lines + [table_row([_cell(row.get(key)) for key in keys]) for row in rows])
 
 
-def _claims(claims: list[dict[str, Any]]) -> str:
-    # Records of before rules were written have none.
-    rules = ["declared"] if any("rule" in claim for claim in claims) else []
-    header = ["claim", "what is said", "measured as", *rules]
-    header += [f"estimate [{INTERVAL}]", "seeds", "verdict"]
+def _claims(notebook: str, claims: list[dict[str, Any]]) -> str:
+    header = ["claim", "what is said", "measured as", "supported if", f"estimate [{INTERVAL}]"]
+    header += ["seeds", "verdict", "at real scale"]
     lines = ["## Claims", "", table_row(header), "| --- " * len(header) + "|"]
-    for claim in claims:
-        cells = [
-            claim["id"],
-            claim["statement"],
-            claim["metric"],
-            *(claim.get("rule", "") for _ in rules),
-        ]
-        lines.append(table_row([*cells, shown_estimate(claim), claim["seeds"], claim["verdict"]]))
+    for row in claims:
+        claim = find_claim(notebook, row["id"])
+        cells = [row["id"], row["statement"], row["metric"], row["rule"], shown_estimate(row)]
+        cells += [row["seeds"], outcome_of(row), claim.at_scale.says if claim else "unknown"]
+        lines.append(table_row(cells))
     return "\n".join(lines)
 
 
@@ -192,7 +150,8 @@ def _limits(record: dict[str, Any]) -> str:
         lines.append("No claim was judged.")
     seeds = sorted({claim["seeds"] for claim in claims} - {1})
     single = [claim["id"] for claim in claims if claim["seeds"] == 1]
-    open_ = [claim["id"] for claim in claims if claim["verdict"] == "inconclusive"]
+    open_ = [claim["id"] for claim in claims if claim["verdict"] == "undecided"]
+    told = [claim["id"] for claim in claims if claim["kind"] != "measured"]
     if seeds:
         lines.append(
             f"Intervals rest on {' or '.join(map(str, seeds))} seeds. They answer for other seeds "
@@ -200,8 +159,10 @@ def _limits(record: dict[str, Any]) -> str:
         )
     if single:
         lines.append(f"Without seeds to compare, by counting or in one run: {', '.join(single)}.")
+    if told:
+        lines.append(f"Counted, or so by construction, and not judged: {', '.join(told)}.")
     if open_:
-        lines.append(f"Left open (inconclusive): {', '.join(open_)}.")
+        lines.append(f"Undecided: {', '.join(open_)}.")
     return "\n".join(["## Limits", "", *(f"- {line}" for line in lines)])
 
 
@@ -211,45 +172,3 @@ def _cell(value: Any) -> str:
     if isinstance(value, (int, float)) and not isinstance(value, bool):
         return shown_number(value)
     return "" if value is None else str(value)
-
-
-def _leaves(content: Any) -> Iterator[Any]:
-    if isinstance(content, dict):
-        content = list(content.values())
-    if not isinstance(content, (list, tuple)):
-        yield content
-        return
-    for item in content:
-        yield from _leaves(item)
-
-
-def _values(record: dict[str, Any]) -> Iterator[float]:
-    """Every number of a record, those in the words of its metrics and claims ("64 texts") too. The
-    digits of hashes and ids are no numbers."""
-    for leaf in _leaves(record):
-        if isinstance(leaf, (int, float)) and not isinstance(leaf, bool):
-            yield float(leaf)
-    for leaf in _leaves([record.get("metrics"), record.get("claims")]):
-        if isinstance(leaf, str):
-            numbers = map(_number, NUMBER.finditer(CLAIM_ID.sub(" ", leaf)))
-            yield from (float(number) for number in numbers if number is not None)
-    if "seconds" in record:
-        yield record["seconds"] / 60
-
-
-def _number(found: re.Match[str]) -> Decimal | None:
-    """A found number with the digits it shows; None for a version."""
-    digits = found["digits"].replace(",", "")
-    if digits.count(".") > 1:
-        return None
-    number = Decimal(f"{found['sign'].replace(chr(0x2212), '-')}{digits}{found['power'] or ''}")
-    return number.scaleb(-2) if found["percent"] else number
-
-
-def _shows(number: Decimal, value: float) -> bool:
-    places = number.as_tuple().exponent
-    assert isinstance(places, int)  # it is a text only for nan and infinity
-    if places < 0:
-        return abs(float(number) - value) <= 0.5 * 10.0**places * (1 + 1e-9)
-    # A whole number shows too little of a small value: 1 could be anything from 0.5 to 1.5.
-    return float(number) in (float(f"{value:.3g}"), round(value) if abs(value) >= 10 else value)

@@ -1,4 +1,9 @@
-"""The record that every run leaves: one JSON file, written whole or not at all."""
+"""The record of a run as it is written and read: one JSON file, and beside it the answers to every
+item in one compressed file of arrays (.npz), from which every interval can be computed again.
+
+Schema 2. Schema 1 (no answers, three verdicts, rules in words alone) is read as if it were 2: its
+claims are judged anew, from their kept intervals, by the rule that was declared.
+"""
 
 from __future__ import annotations
 
@@ -8,22 +13,19 @@ import math
 import os
 import re
 import secrets
-import time
-from collections.abc import Hashable
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, cast, get_args
 
-from ftlab.claims.claim import VERDICTS, Claim, Trial
+import numpy as np
+
+from ftlab.claims.claim import NOT_JUDGED, VERDICTS, Claim, Direction
+from ftlab.claims.table import find_claim
 from ftlab.common.errors import LabError
-from ftlab.common.files import write_atomically
-from ftlab.common.paths import results_dir
+from ftlab.common.files import written_whole
 from ftlab.evaluation import Estimate
 
-if TYPE_CHECKING:
-    import pandas as pd
-
-SCHEMA = 1
+SCHEMA = 2
 RUN_ID_VARIABLE = "FTLAB_RUN_ID"  # whoever starts a run may name it, to find its record again
 FIELDS: dict[str, type | tuple[type, ...]] = {
     "schema": int,
@@ -39,9 +41,12 @@ FIELDS: dict[str, type | tuple[type, ...]] = {
     "claims": list,
 }
 CLAIM_FIELDS = ("id", "statement", "metric", "estimate", "ci_low", "ci_high", "seeds", "verdict")
-CLAIM_NUMBERS = ("estimate", "ci_low", "ci_high", "seeds")
-VERDICT_COLUMN = "verdict, in this lab"  # by its name a table of verdicts is found again
-NOT_JUDGED = "not judged"  # shown in the smoke profile, which is too small to judge anything
+RULE_FIELDS = ("kind", "unit", "null", "direction", "effect", "rule")
+# Before schema 2 an end that could be anything was this far away.
+ANYTHING = 1e6
+# What the verdicts of schema 1 are called now where the rule is not known. "Refuted" had no one
+# name: the contrary, or no effect that matters.
+OLD_VERDICTS = {"supported": "supported", "inconclusive": "undecided", "refuted": None}
 
 
 def new_run_id(profile: str, seed: int) -> str:
@@ -57,156 +62,6 @@ def new_run_id(profile: str, seed: int) -> str:
     return f"{moment}-{profile}-s{seed}-{secrets.token_hex(2)}"
 
 
-@dataclass
-class Record:
-    """What a run measured and what became of its claims.
-
-    Order is part of the rule: `declare` the claims, then measure (`metric`), then let every
-    declared claim stand trial (`claim`), then `write`.
-    """
-
-    notebook: str
-    profile: str
-    seed: int
-    parameters: dict[str, Any]
-    environment: dict[str, Any]
-    run_id: str
-    started: datetime.datetime = field(default_factory=lambda: datetime.datetime.now(datetime.UTC))
-    declared: dict[str, Claim] = field(default_factory=dict)
-    judged: dict[str, Trial] = field(default_factory=dict)
-    _measured: dict[Hashable, dict[str, Any]] = field(default_factory=dict)  # by all but the value
-    _clock: float = field(default_factory=time.perf_counter)
-
-    @property
-    def path(self) -> Path:
-        """The file that `write` makes."""
-        return results_dir() / self.notebook / f"{self.run_id}.json"
-
-    @property
-    def metrics(self) -> list[dict[str, Any]]:
-        """The measured numbers, one row each, in the order in which they were first noted."""
-        return list(self._measured.values())
-
-    @property
-    def trials(self) -> list[Trial]:
-        """The judged claims in the order in which they were declared."""
-        return [self.judged[name] for name in self.declared if name in self.judged]
-
-    def declare(self, *claims: Claim) -> None:
-        """Fix the claims before anything is measured. Running the cell again changes nothing."""
-        for claim in claims:
-            known = self.declared.get(claim.id)
-            if known == claim:
-                continue
-            if known:
-                raise LabError(
-                    f"Claim {claim.id} is already declared with other words or limits: open the "
-                    "lab again to start a new run."
-                )
-            if self._measured:
-                raise LabError(f"Claim {claim.id} must be declared before anything is measured.")
-            self.declared[claim.id] = claim
-
-    def metric(self, name: str, value: float | None, **keys: Any) -> None:
-        """Note one measured number, with free keys such as method, split, seed, n.
-
-        `value` is None where nothing could be measured; a nan or an infinity is refused. The same
-        name and keys again (a cell run twice) replace the earlier number.
-        """
-        row = _plain({"name": name, "value": value, **keys}, f"metric '{name}'")
-        place = _hashable({key: item for key, item in row.items() if key != "value"})
-        self._measured.setdefault(place, row)["value"] = row["value"]
-
-    def claim(self, claim_id: str, estimate: Estimate) -> Trial:
-        """Judge a declared claim by its rule. The smoke profile gives no verdict."""
-        if claim_id not in self.declared:
-            raise LabError(
-                f"Claim '{claim_id}' was not declared: call record.declare() before measuring."
-            )
-        _plain([estimate.value, estimate.low, estimate.high], f"claim '{claim_id}'")
-        claim = self.declared[claim_id]
-        verdict = None if self.profile == "smoke" else claim.judge(estimate)
-        self.judged[claim_id] = Trial(claim, estimate, verdict)
-        return self.judged[claim_id]
-
-    def table(self) -> pd.DataFrame:
-        """The trials of this run, one claim a row, as a notebook shows them.
-
-        The verdict's column says 'in this lab': another model or task may decide otherwise.
-        """
-        import pandas as pd
-
-        rows = [
-            (
-                trial.claim.id,
-                trial.claim.statement,
-                trial.claim.metric,
-                trial.claim.rule,
-                str(trial.estimate),
-                trial.estimate.seeds,
-                trial.verdict or NOT_JUDGED,
-            )
-            for trial in self.trials
-        ]
-        columns = ["claim", "statement", "measured", "declared", "estimate [95% interval]"]
-        columns += ["seeds", VERDICT_COLUMN]
-        return pd.DataFrame(rows, columns=columns).set_index("claim")
-
-    def by_verdict(self) -> str:
-        """A Markdown list of the verdicts of this run, each with the claims that got it."""
-        found: dict[str, list[str]] = {}
-        for trial in self.trials:
-            found.setdefault(trial.verdict or NOT_JUDGED, []).append(trial.claim.id)
-        return "\n".join(f"- **{verdict}**: {', '.join(ids)}" for verdict, ids in found.items())
-
-    def as_dict(self) -> dict[str, Any]:
-        """The record as it is written; claims without a verdict (smoke) are left out.
-
-        A claim's `rule` is an extra key: records of before it was written are read without it.
-        """
-        claims = [
-            {
-                "id": trial.claim.id,
-                "statement": trial.claim.statement,
-                "metric": trial.claim.metric,
-                "rule": trial.claim.rule,
-                "estimate": trial.estimate.value,
-                "ci_low": trial.estimate.low,
-                "ci_high": trial.estimate.high,
-                "seeds": trial.estimate.seeds,
-                "verdict": trial.verdict,
-            }
-            for trial in self.trials
-            if trial.verdict
-        ]
-        content = {
-            "schema": SCHEMA,
-            "notebook": self.notebook,
-            "run_id": self.run_id,
-            "profile": self.profile,
-            "seed": self.seed,
-            "parameters": self.parameters,
-            "started": self.started.strftime("%Y-%m-%dT%H:%M:%SZ"),
-            "seconds": round(time.perf_counter() - self._clock, 1),
-            "environment": self.environment,
-            "metrics": self.metrics,
-            "claims": claims,
-        }
-        return _plain(content, "record")
-
-    def write(self) -> None:
-        """Write the record to `path` and say so; a failure leaves nothing half-written."""
-        unheard = [name for name in self.declared if name not in self.judged]
-        if unheard:
-            raise LabError(
-                f"Claim {unheard[0]} was declared but never judged: a claim stays in, whatever "
-                "comes out."
-            )
-        text = json.dumps(self.as_dict(), indent=1, ensure_ascii=False, allow_nan=False) + "\n"
-        write_atomically(self.path, text)
-        print(f"Record written: {'/'.join(self.path.parts[-3:])}")
-
-
 def read_record(path: str | Path) -> dict[str, Any]:
     """Read and check a record; a broken one is refused with the file and the reason."""
     try:
@@ -218,7 +73,76 @@ def read_record(path: str | Path) -> dict[str, Any]:
     reason = _fault(record)
     if reason:
         raise LabError(f"{path} is no record of a run: {reason}.")
+    if record["schema"] == 1:
+        record["claims"] = [_renewed(record["notebook"], row) for row in record["claims"]]
     return record
+
+
+def estimate_of(row: Mapping[str, Any]) -> Estimate:
+    """The estimate of a recorded claim; an end that is null could be anything."""
+    low, high = row["ci_low"], row["ci_high"]
+    return Estimate(
+        row["estimate"],
+        -math.inf if low is None else low,
+        math.inf if high is None else high,
+        int(row["seeds"]),
+    )
+
+
+def claim_of(row: Mapping[str, Any]) -> Claim | None:
+    """A recorded claim with the rule that was declared; None where the record does not tell it."""
+    if not row.get("direction"):
+        return None
+    rule = {name: row[name] for name in ("kind", "unit", "null", "direction", "effect")}
+    return Claim(row["id"], row["statement"], row["metric"], **rule)
+
+
+def outcome_of(row: Mapping[str, Any]) -> str:
+    """The verdict on a recorded claim, or why there is none."""
+    return row["verdict"] or (NOT_JUDGED if row["kind"] == "measured" else row["kind"])
+
+
+def items_path(path: str | Path, record: Mapping[str, Any]) -> Path | None:
+    """The file with the answers to a record's items, beside it; None if it has none."""
+    name = record.get("items")
+    if name is None:
+        return None
+    if not re.fullmatch(r"\w[\w.-]*\.npz", str(name)):
+        raise LabError(f"{path} names '{name}' as the file of its items: no plain name of a .npz.")
+    return Path(path).with_name(name)
+
+
+def read_items(path: Path) -> dict[str, np.ndarray]:
+    """The arrays of a .npz, each by its name; LabError if it is missing or broken."""
+    try:
+        with np.load(path, allow_pickle=False) as arrays:
+            return {name: arrays[name] for name in arrays.files}
+    except Exception as error:  # of zipfile, zlib or numpy, by what is broken
+        raise LabError(f"Cannot read the items in {path}: {error}") from error
+
+
+def write_items(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+    """Write arrays into a .npz, whole or not at all."""
+    try:
+        with written_whole(path) as beside, beside.open("wb") as file:
+            np.savez_compressed(file, **arrays)
+    except OSError as error:
+        raise LabError(f"Cannot write {path}: {error.strerror or error}.") from error
+
+
+def plain(value: Any, where: str) -> Any:
+    """`value` as JSON knows it: numpy numbers converted, nan and unknown types refused."""
+    if hasattr(value, "tolist"):  # numpy and torch, arrays and single numbers
+        value = value.tolist()
+    if isinstance(value, float) and not math.isfinite(value):
+        raise LabError(f"The {where} holds {value}: give None where nothing was measured.")
+    if value is None or isinstance(value, (bool, int, float, str)):
+        return value
+    if isinstance(value, dict):
+        return {str(key): plain(item, where) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(item, where) for item in value]
+    raise LabError(f"The {where} holds a {type(value).__name__}, which JSON cannot hold.")
 
 
 def _fault(record: Any) -> str:
@@ -230,18 +154,30 @@ def _fault(record: Any) -> str:
             return f"'{name}' is missing"
         if not isinstance(record[name], kind) or isinstance(record[name], bool):
             return f"'{name}' is a {type(record[name]).__name__}"
-    if record["schema"] != SCHEMA:
-        return f"its schema is {record['schema']}, this lab reads {SCHEMA}"
+    if record["schema"] not in (1, SCHEMA):
+        return f"its schema is {record['schema']}, this lab reads 1 and {SCHEMA}"
     for row in record["metrics"]:
         if not isinstance(row, dict) or not {"name", "value"} <= row.keys():
             return "a metric has no name or no value"
-    for row in record["claims"]:
-        if not isinstance(row, dict) or not set(CLAIM_FIELDS) <= row.keys():
-            return f"a claim lacks one of {', '.join(CLAIM_FIELDS)}"
-        if not all(_is_number(row[name]) for name in CLAIM_NUMBERS):
-            return f"claim {row['id']} has no number as one of {', '.join(CLAIM_NUMBERS)}"
-        if row["verdict"] not in VERDICTS:
-            return f"claim {row['id']} has the verdict '{row['verdict']}'"
+    return next(filter(None, (_claim_fault(row, record["schema"]) for row in record["claims"])), "")
+
+
+def _claim_fault(row: Any, schema: int) -> str:
+    fields = CLAIM_FIELDS if schema == 1 else (*CLAIM_FIELDS, *RULE_FIELDS)
+    if not isinstance(row, dict) or not set(fields) <= row.keys():
+        return f"a claim lacks one of {', '.join(fields)}"
+    for name in ("estimate", "ci_low", "ci_high", "seeds"):
+        may_be_open = schema > 1 and name.startswith("ci_") and row[name] is None
+        if not (may_be_open or _is_number(row[name])):
+            return f"claim {row['id']} has no number as its {name}"
+    known = OLD_VERDICTS if schema == 1 else (None, *VERDICTS)
+    if row["verdict"] not in known:
+        return f"claim {row['id']} has the verdict '{row['verdict']}'"
+    if schema > 1:
+        try:
+            claim_of(row)
+        except (LabError, TypeError) as error:
+            return str(error).rstrip(".")
     return ""
 
 
@@ -249,23 +185,32 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _hashable(value: Any) -> Hashable:
-    """For plain values (see `_plain`): equal if and only if they are."""
-    if isinstance(value, dict):
-        return frozenset((key, _hashable(item)) for key, item in value.items())
-    return tuple(map(_hashable, value)) if isinstance(value, list) else value
+def _renewed(notebook: str, row: dict[str, Any]) -> dict[str, Any]:
+    """A claim of schema 1 as schema 2 has it, judged anew by the rule it was declared with.
+
+    The unit and the kind are those of the table. A record of before rules were written has the
+    table's rule. Where neither tells, the verdict is what can be known without.
+    """
+    for name in ("ci_low", "ci_high"):
+        row[name] = None if abs(row[name]) == ANYTHING else row[name]
+    table = find_claim(notebook, row["id"])
+    told = _rule_parts(row.get("rule", ""))
+    if table is None:
+        rule = dict.fromkeys(RULE_FIELDS) | {"kind": "measured", "rule": row.get("rule", "")}
+        return {**row, **rule, "verdict": OLD_VERDICTS[row["verdict"]]}
+    direction, effect = told or (table.direction, table.effect)
+    rule = {"unit": table.unit, "null": table.null, "direction": direction, "effect": effect}
+    row = {**row, "kind": table.kind, **rule}
+    claim = claim_of(row)
+    assert claim is not None
+    verdict = claim.judge(estimate_of(row)) if claim.kind == "measured" else None
+    return {**row, "rule": claim.rule, "verdict": verdict}
 
 
-def _plain(value: Any, where: str) -> Any:
-    """`value` as JSON knows it: numpy numbers converted, nan and unknown types refused."""
-    if hasattr(value, "tolist"):  # numpy and torch, arrays and single numbers
-        value = value.tolist()
-    if isinstance(value, float) and not math.isfinite(value):
-        raise LabError(f"The {where} holds {value}: give None where nothing was measured.")
-    if value is None or isinstance(value, (bool, int, float, str)):
-        return value
-    if isinstance(value, dict):
-        return {str(key): _plain(item, where) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item, where) for item in value]
-    raise LabError(f"The {where} holds a {type(value).__name__}, which JSON cannot hold.")
+def _rule_parts(words: str) -> tuple[Direction, float] | None:
+    """Direction and effect of a rule in the words of schema 1, such as 'within ±0.02'."""
+    found = re.fullmatch(rf"({'|'.join(get_args(Direction))}) ±?([-+.e\d]+)", words)
+    try:
+        return (cast(Direction, found[1]), float(found[2])) if found else None
+    except ValueError:
+        return None

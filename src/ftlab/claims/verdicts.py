@@ -2,81 +2,69 @@
 
 A claim may have been judged several times: in the `full` run whose record is kept
 (data/reference/), in the run whose outputs are kept in the notebook, and in runs of the reader's
-own (results/). Each of these is a `Judgement`; what a notebook declares is read from its code.
+own (results/). Each of these is a `Judgement`; what the notebooks claim stands in `claims.toml`.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from ftlab.claims.claim import Claim, Side, rule_parts
-from ftlab.claims.record import read_record
-from ftlab.claims.reference import foreign, reference
-from ftlab.claims.shown import declared_claims, shown_runs
+from ftlab.claims.claim import Claim, Direction
+from ftlab.claims.record import claim_of, estimate_of, outcome_of, read_record
+from ftlab.claims.reference import differing_parameter, reference
+from ftlab.claims.table import find_claim, told_elsewhere
 from ftlab.common.errors import LabError
 from ftlab.common.paths import results_dir
 from ftlab.evaluation import Estimate
 from ftlab.notebook.environment import SHOWN_DIGITS
+from ftlab.notebook.files import METADATA, notebook_paths, read_notebook, source_sha256
 from ftlab.notebook.parameters import NOTEBOOKS
 
 Source = Literal["kept record", "kept outputs", "own run"]
 UNKNOWN = "unknown"
-# What two points have in common if they may be compared; the first that fits a claim's words.
-SHARES, SHARE = "difference of shares (of test items, of answers)", "share of answers"
-RATIO, BITS, WEIGHTS = "ratio (1: equal)", "difference in bits a character", "number of weights"
-CORRELATION = "correlation"
-UNITS = {
-    r" / ": RATIO,
-    r"\bbits\b": BITS,
-    r"^weights\b": WEIGHTS,
-    r"\bcorrelation\b": CORRELATION,
-    r"(accuracy|exact match|average precision|score|share|manner|rate)\b.* [-+] ": SHARES,
-    r"accuracy that .* falls short": SHARES,
-    r"(accuracy|exact match|F1|share|rate|range of a test estimate)\b": SHARE,
-}
-PANELS = (SHARES, RATIO, BITS, SHARE, CORRELATION, WEIGHTS)  # in the order in which they are drawn
+SHARES = "difference of shares"  # the unit of most claims
 
 
 @dataclass(frozen=True)
 class Judgement:
     """One claim as one run judged it, and where that was.
 
-    `rule` is what was declared, in the words of `Claim.rule`; "" where the record does not tell.
-    `model` holds the first digits of the hash of the base model's weights. `other_data` says which
-    parameter was not the notebook's own, "" if all were (the base model apart: `model` tells).
+    `rule` is the declared claim; None where the record does not tell it. `outcome` is the verdict,
+    or why there is none ("counted"). `model` holds the first digits of the hash of the base model's
+    weights. `other_data` says which parameter was not the notebook's own, "" if all were (the base
+    model apart: `model` tells).
     """
 
     notebook: str
     claim: str
     statement: str
     metric: str
-    rule: str
+    rule: Claim | None
     estimate: Estimate
-    verdict: str
+    outcome: str
     source: Source
     run: str
     profile: str
     cpu: str
     precision: str
     model: str
+    gpu: str = ""
     other_data: str = ""
     started: str = ""
-    gpu: str = ""
 
     @property
-    def limit(self) -> tuple[Side, float] | None:
+    def limit(self) -> tuple[Direction, float] | None:
         """Where the estimate should lie if the claim is right; None if that is not known."""
-        return rule_parts(self.rule)
+        return (self.rule.direction, self.rule.effect) if self.rule else None
 
     @property
     def unit(self) -> str:
-        """What is counted, by the words of the metric: only equal units may be compared."""
-        found = (unit for words, unit in UNITS.items() if re.search(words, self.metric))
-        return next(found, re.split("[:,]", self.metric)[0])
+        """What is counted: only equal units may be compared."""
+        return self.rule.unit if self.rule else re.split("[:,]", self.metric)[0]
 
     @property
     def machine(self) -> str:
@@ -95,63 +83,35 @@ class OwnRuns:
 
 
 def judgements_of(record: dict[str, Any], source: Source) -> list[Judgement]:
-    """The judged claims of a checked record (see `read_record`), in its order."""
+    """The claims of a checked record (see `read_record`), in its order."""
     notebook, parameters = record["notebook"], record["parameters"]
-    about = record["environment"]
     own_model = {"base_model": NOTEBOOKS.get(notebook, {}).get("base_model")}
-    other = foreign(notebook, {**parameters, **own_model}) if notebook in NOTEBOOKS else ""
-    return [
-        Judgement(
-            notebook=notebook,
-            claim=str(row["id"]),
-            statement=str(row["statement"]),
-            metric=str(row["metric"]),
-            rule=str(row.get("rule", "")),
-            estimate=Estimate(row["estimate"], row["ci_low"], row["ci_high"], int(row["seeds"])),
-            verdict=row["verdict"],
-            source=source,
-            run=record["run_id"],
-            profile=record["profile"],
-            cpu=str(about.get("cpu") or UNKNOWN),
-            precision=str(about.get("precision") or UNKNOWN),
-            model=str(about.get("base_model_sha256") or UNKNOWN)[:SHOWN_DIGITS],
-            other_data=other,
-            started=record["started"],
-            gpu=about.get("gpu", ""),
-        )
-        for row in record["claims"]
-    ]
+    known = notebook in NOTEBOOKS
+    other = differing_parameter(notebook, {**parameters, **own_model}) if known else ""
+    judged = _judgements(notebook, record, record["claims"], source)
+    return [replace(j, other_data=other, started=record["started"]) for j in judged]
 
 
 def kept_judgements() -> list[Judgement]:
-    """The claims of all kept records, in the order of the notebooks, each `with_rules`; LabError
-    if a record is spoilt."""
+    """The claims of all kept records, in the order of the notebooks; LabError if one is spoilt."""
     records = [record for name in NOTEBOOKS if (record := reference(name))]
-    return with_rules(j for record in records for j in judgements_of(record, "kept record"))
+    return [j for record in records for j in judgements_of(record, "kept record")]
 
 
 def kept_outputs() -> list[Judgement]:
-    """The verdicts that the notebooks show (see `shown_runs`), in reading order."""
-    return [
-        Judgement(
-            notebook=run.notebook,
-            claim=claim.id,
-            statement=claim.statement,
-            metric=claim.metric,
-            rule=claim.rule,
-            estimate=claim.estimate,
-            verdict=claim.verdict,
-            source="kept outputs",
-            run=run.run or UNKNOWN,
-            profile=run.profile,
-            cpu=run.environment.get("cpu", UNKNOWN),
-            precision=run.environment.get("precision", UNKNOWN),
-            model=run.environment.get("base_model_sha256", UNKNOWN)[:SHOWN_DIGITS],
-            gpu=run.environment.get("gpu", ""),
-        )
-        for run in shown_runs()
-        for claim in run.claims
-    ]
+    """The claims of the runs whose outputs are kept in the notebooks, in reading order, as they
+    stand in the notebooks' metadata.
+
+    Outputs of other code than the notebook's present one are left out: those of a notebook that is
+    being worked in.
+    """
+    found = []
+    for path in notebook_paths():
+        notebook = read_notebook(path)
+        run = notebook.metadata.get(METADATA) or {}
+        if run.get("source_sha256") == source_sha256(notebook):
+            found += _judgements(path.stem, run, run.get("claims", []), "kept outputs")
+    return found
 
 
 def own_runs(folder: str | Path = "") -> OwnRuns:
@@ -178,30 +138,43 @@ def own_runs(folder: str | Path = "") -> OwnRuns:
             continue
         read += 1
         found.judgements.extend(judged)
-    return replace(found, read=read, judgements=with_rules(found.judgements))
+    return replace(found, read=read)
 
 
-def with_rules(judgements: Iterable[Judgement]) -> list[Judgement]:
-    """The same; where no rule is told, the one declared in the notebook now, if it leads from the
-    estimate to the verdict. (If it does not, it has changed since.)"""
-    rules = {(claim.notebook, claim.claim): claim.rule for claim in declared_claims()}
+def rejudged(judgement: Judgement, effect: float) -> str:
+    """The verdict on the same estimate, had another smallest effect been declared."""
+    if judgement.rule is None:
+        raise LabError(f"The rule of {judgement.claim} is not known: nothing can be judged by it.")
+    return replace(judgement.rule, effect=effect).judge(judgement.estimate)
+
+
+def _judgements(
+    notebook: str, run: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], source: Source
+) -> list[Judgement]:
+    """The claims of a run, in the words of the table where they stand in it; those that another
+    claim's quantity decides are left out."""
+    about, told = run.get("environment", {}), told_elsewhere(notebook)
     return [
-        replace(j, rule=rule)
-        if not j.rule
-        and (rule := rules.get((j.notebook, j.claim), ""))
-        and rejudged(j, rule) == j.verdict
-        else j
-        for j in judgements
+        Judgement(
+            notebook=notebook,
+            claim=str(row["id"]),
+            statement=claim.statement if claim else str(row["statement"]),
+            metric=str(row["metric"]),
+            rule=claim_of(row),
+            estimate=estimate_of(row),
+            outcome=outcome_of(row),
+            source=source,
+            run=run.get("run_id", UNKNOWN),
+            profile=run["profile"],
+            cpu=str(about.get("cpu") or UNKNOWN),
+            gpu=str(about.get("gpu") or ""),
+            precision=str(about.get("precision") or UNKNOWN),
+            model=str(about.get("base_model_sha256") or UNKNOWN)[:SHOWN_DIGITS],
+        )
+        for row in rows
+        if row["id"] not in told
+        for claim in (find_claim(notebook, row["id"]),)
     ]
-
-
-def rejudged(judgement: Judgement, rule: str) -> str:
-    """The verdict on the same estimate by another rule, in the words of `Claim.rule`."""
-    parts = rule_parts(rule)
-    if parts is None:
-        raise LabError(f"'{rule}' is no rule such as 'above 0.02'.")
-    claim = Claim(judgement.claim, judgement.statement, judgement.metric, *parts)
-    return claim.judge(judgement.estimate)
 
 
 def standing(*sources: Iterable[Judgement]) -> list[Judgement]:

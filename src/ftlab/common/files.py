@@ -4,9 +4,11 @@ their contents told apart by a hash."""
 from __future__ import annotations
 
 import contextlib
+import functools
 import hashlib
+import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from ftlab.common.errors import LabError
@@ -61,3 +63,19 @@ def sha256_of(*paths: Path) -> str:
             while block := file.read(1 << 20):  # a file may be larger than the memory
                 digest.update(block)
     return digest.hexdigest()
+
+
+def package_sha256(modules: Mapping[str, Path] | None = None) -> str:
+    """Hash of this package's own modules, its version among them, or of some of them by name; the
+    same on every platform."""
+    if modules is None:
+        folder = Path(__file__).parents[1]
+        modules = {file.relative_to(folder).as_posix(): file for file in folder.rglob("*.py")}
+    hashes = {name: _module_sha256(file) for name, file in modules.items()}
+    text = json.dumps(hashes, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+@functools.cache
+def _module_sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes().replace(b"\r\n", b"\n")).hexdigest()

@@ -55,8 +55,8 @@ def _load(repository: str, configuration: str | None, offline: str) -> Any:
                 f"The dataset '{repository}' is not in the local Hub cache "
                 f"({constants.HF_HUB_CACHE}), and {offline}: load it once with a network, or give "
                 "task_data a CSV or JSONL file."
-            ) from None
-        raise _explained(repository, error) from None
+            ) from error
+        raise _explained(repository, error) from error
 
 
 def _load_snapshot(repository: str, configuration: str | None) -> Any:
@@ -74,7 +74,7 @@ def _load_snapshot(repository: str, configuration: str | None) -> Any:
     except (LocalEntryNotFoundError, FileNotFoundError, HFValidationError):
         return None
     except Exception as error:
-        raise _explained(repository, error) from None
+        raise _explained(repository, error) from error
 
 
 def _explained(repository: str, error: Exception) -> LabError:

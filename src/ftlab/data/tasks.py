@@ -236,7 +236,7 @@ def _open(task_data: str, notes: list[str]) -> tuple[str, str, dict[str, Table]]
         raise LabError(
             f"'{task_data}' is no shipped task ({', '.join(SHIPPED_TASKS)}) and no file or folder "
             f"here; as a name on the Hub: {error}"
-        ) from None
+        ) from error
 
 
 def _read_folder(folder: Path, notes: list[str]) -> dict[str, Table]:

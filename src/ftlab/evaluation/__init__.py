@@ -10,7 +10,6 @@ from ftlab.evaluation.calibration import (
 from ftlab.evaluation.comparing import items_needed, mcnemar, spread_of
 from ftlab.evaluation.inspecting import by_loss, doubtful_labels, slices
 from ftlab.evaluation.intervals import (
-    ANYTHING,
     BOOTSTRAP_DRAWS,
     LEVEL,
     Estimate,
@@ -19,7 +18,9 @@ from ftlab.evaluation.intervals import (
     mean_interval,
     paired_difference,
     ratio_interval,
+    recomputed,
     seeds_interval,
+    single,
     unpaired_difference,
     wilson,
 )
@@ -29,12 +30,10 @@ from ftlab.evaluation.metrics import (
     class_scores,
     correct,
     exact_match,
-    macro_f1,
 )
 from ftlab.evaluation.texts import bleu, chrf, matches, normalise, token_f1
 
 __all__ = [
-    "ANYTHING",
     "BOOTSTRAP_DRAWS",
     "CLASS_SCORES",
     "LEVEL",
@@ -53,15 +52,16 @@ __all__ = [
     "expected_calibration_error",
     "fit_temperature",
     "items_needed",
-    "macro_f1",
     "matches",
     "mcnemar",
     "mean_interval",
     "normalise",
     "paired_difference",
     "ratio_interval",
+    "recomputed",
     "reliability",
     "seeds_interval",
+    "single",
     "slices",
     "softmax",
     "spread_of",

@@ -12,12 +12,16 @@ falls to 0.76 once seeds differ.
 
 What was chosen once for all seeds, such as a learning rate, is held fixed: an interval does not
 allow for another choice.
+
+Every estimate carries what it was computed from, so that a record can keep it and anybody can
+compute it again (`recomputed`).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -26,19 +30,40 @@ from ftlab.common.errors import LabError
 
 LEVEL = 0.95
 BOOTSTRAP_DRAWS = 500
-ANYTHING = 1e6  # where the interval of a number ends that could be anything
+SMALL = (np.uint8, np.int16, np.int32, np.float32)  # what data are kept as, if nothing is lost
 
 
 @dataclass(frozen=True)
 class Estimate:
-    """A measured value with its 95% interval; `low == high` for an exact fact."""
+    """A measured value with its 95% interval; `low == high` for an exact fact.
+
+    Where nothing is known about the spread (one seed, say) an end is infinite and `open` is true.
+    `estimator` names the function of this module that made it, `data` are its arguments: the
+    answers per seed and item, or one number a seed, in the smallest type that holds them exactly.
+    """
 
     value: float
     low: float
     high: float
     seeds: int
+    estimator: str = field(default="", compare=False, repr=False)
+    data: tuple[np.ndarray, ...] = field(default=(), compare=False, repr=False)
+
+    @property
+    def open(self) -> bool:
+        """Whether there is no interval: the number could be anything."""
+        return math.isinf(self.low) or math.isinf(self.high)
+
+    @property
+    def per_seed(self) -> list[float]:
+        """The estimate of every seed alone; [] where it does not rest on several seeds."""
+        if self.seeds < 2 or self.estimator not in ESTIMATORS:
+            return []
+        return [float(value) for value in ESTIMATORS[self.estimator].per_seed(*self.data)]
 
     def __str__(self) -> str:
+        if self.open:
+            return f"{self.value:.3g} (no interval)"
         if self.low == self.high:
             return f"{self.value:.4g} exactly"
         return f"{self.value:.3g} [{self.low:.3g}, {self.high:.3g}]"
@@ -48,7 +73,8 @@ def mean_interval(scores: ArrayLike) -> Estimate:
     """Mean of `scores` (seeds, items); a single row (items,) answers for the items alone."""
     block = _block(scores)
     ends = [0.0, 0.0, 1.0, 1.0] if _right_or_wrong(block) else []
-    return _interval([(1.0, block, ends)], clip=(0.0, 1.0) if ends else None)
+    made = _interval([(1.0, block, ends)], clip=(0.0, 1.0) if ends else None)
+    return _made_by("mean_interval", made, block)
 
 
 def paired_difference(a: ArrayLike, b: ArrayLike) -> Estimate:
@@ -65,7 +91,8 @@ def paired_difference(a: ArrayLike, b: ArrayLike) -> Estimate:
         )
     both_binary = _right_or_wrong(first) and _right_or_wrong(second)
     ends = [-1.0, 1.0] if both_binary else []
-    return _interval([(1.0, first - second, ends)], clip=(-1.0, 1.0) if both_binary else None)
+    made = _interval([(1.0, first - second, ends)], clip=(-1.0, 1.0) if both_binary else None)
+    return _made_by("paired_difference", made, first, second)
 
 
 def unpaired_difference(a: ArrayLike, b: ArrayLike) -> Estimate:
@@ -77,9 +104,10 @@ def unpaired_difference(a: ArrayLike, b: ArrayLike) -> Estimate:
         )
     both_binary = _right_or_wrong(first) and _right_or_wrong(second)
     ends = [0.0, 1.0] if both_binary else []
-    return _interval(
+    made = _interval(
         [(1.0, first, ends), (-1.0, second, ends)], clip=(-1.0, 1.0) if both_binary else None
     )
+    return _made_by("unpaired_difference", made, first, second)
 
 
 def seeds_interval(
@@ -94,7 +122,9 @@ def seeds_interval(
     if per_seed.ndim != 1 or len(per_seed) < 2:
         raise LabError("An interval over seeds needs one number for each of at least two seeds.")
     spread = (per_seed.var(ddof=1) / len(per_seed), len(per_seed))
-    return _clipped(_spread(float(per_seed.mean()), [spread]), bounds)
+    made = _clipped(_spread(float(per_seed.mean()), [spread]), bounds)
+    limits = [np.array(bounds, dtype=float)] if np.isfinite(bounds).any() else []
+    return _made_by("seeds_interval", made, per_seed, *limits)
 
 
 def ratio_interval(a: ArrayLike, b: ArrayLike) -> Estimate:
@@ -104,7 +134,13 @@ def ratio_interval(a: ArrayLike, b: ArrayLike) -> Estimate:
         raise LabError("A ratio needs pairs of numbers above zero, one pair for each seed.")
     logs = seeds_interval(np.log(first / second))
     value, low, high = (float(np.exp(number)) for number in (logs.value, logs.low, logs.high))
-    return Estimate(value, low, high, logs.seeds)
+    return _made_by("ratio_interval", Estimate(value, low, high, logs.seeds), first, second)
+
+
+def single(value: float, least: float = -math.inf) -> Estimate:
+    """The number of one seed, which shows no spread: it could be anything from `least` on."""
+    made = Estimate(float(value), least, math.inf, 1)
+    return _made_by("single", made, np.array(value), np.array(least))
 
 
 def wilson(right: int, items: int) -> Estimate:
@@ -115,13 +151,14 @@ def wilson(right: int, items: int) -> Estimate:
     if not 0 <= right <= items or not items:
         raise LabError(f"A share needs 0 to all of at least one item, not {right} of {items}.")
     around = binomtest(right, items).proportion_ci(LEVEL, method="wilson")
-    return Estimate(right / items, float(around.low), float(around.high), seeds=1)
+    made = Estimate(right / items, float(around.low), float(around.high), seeds=1)
+    return _made_by("wilson", made, np.array(right), np.array(items))
 
 
 def exact(value: float) -> Estimate:
     """A fact that no chance enters, such as a difference of parameter counts."""
     number = float(_numbers(value))
-    return Estimate(number, number, number, seeds=1)
+    return _made_by("exact", Estimate(number, number, number, seeds=1), np.array(number))
 
 
 def bootstrap_interval(
@@ -131,6 +168,7 @@ def bootstrap_interval(
 
     `statistic` takes item numbers (items,), with repeats, and returns the metric of each seed on
     those items (seeds,). Items are drawn again `BOOTSTRAP_DRAWS` times, the same for every seed.
+    The estimate's data are the metric of each seed and of each draw, not the answers themselves.
     """
     per_seed = np.atleast_1d(_numbers(statistic(np.arange(items))))
     generator = np.random.default_rng(seed)
@@ -138,10 +176,39 @@ def bootstrap_interval(
         _numbers(statistic(generator.integers(0, items, items))).mean()
         for _ in range(BOOTSTRAP_DRAWS)
     ]
-    parts = [(float(np.var(draws, ddof=1)), items)]
+    return _from_draws(per_seed, np.array(draws), np.array(items))
+
+
+def recomputed(estimator: str, data: Sequence[np.ndarray]) -> Estimate:
+    """The estimate that `estimator` makes of the `data` of another one; LabError if it cannot."""
+    if estimator not in ESTIMATORS:
+        raise LabError(f"No estimator is called '{estimator}'; there are {', '.join(ESTIMATORS)}.")
+    try:
+        return ESTIMATORS[estimator].make(*data)
+    except (TypeError, ValueError) as error:
+        raise LabError(f"These data are not those of '{estimator}': {error}") from error
+
+
+def _from_draws(per_seed: np.ndarray, draws: np.ndarray, items: np.ndarray) -> Estimate:
+    parts = [(float(np.var(draws, ddof=1)), int(items))]
     if len(per_seed) > 1:
         parts.append((per_seed.var(ddof=1) / len(per_seed), len(per_seed)))
-    return _spread(float(per_seed.mean()), parts, seeds=len(per_seed))
+    made = _spread(float(per_seed.mean()), parts, seeds=len(per_seed))
+    return _made_by("bootstrap_interval", made, per_seed, draws, items)
+
+
+def _made_by(estimator: str, estimate: Estimate, *data: np.ndarray) -> Estimate:
+    return replace(estimate, estimator=estimator, data=tuple(map(_smallest, data)))
+
+
+def _smallest(array: np.ndarray) -> np.ndarray:
+    """A copy in the smallest type that holds every number exactly."""
+    for kind in SMALL:
+        with np.errstate(all="ignore"):  # of a cast that does not fit
+            small = array.astype(kind)
+        if np.array_equal(small, array):
+            return small
+    return array.copy()
 
 
 def _numbers(values: ArrayLike) -> np.ndarray:
@@ -204,3 +271,31 @@ def _spread(centre: float, parts: list[tuple[float, int]], seeds: int | None = N
         freedom = variance**2 / sum(part**2 / (count - 1) for part, count in parts)
         half = float(stdtrit(freedom, 0.5 + LEVEL / 2)) * variance**0.5
     return Estimate(centre, centre - half, centre + half, seeds or parts[0][1])
+
+
+def _means(block: np.ndarray) -> np.ndarray:
+    return np.asarray(block, dtype=float).mean(axis=1)
+
+
+@dataclass(frozen=True)
+class _Estimator:
+    """How to make an estimate of the data of one, and the value of each seed alone."""
+
+    make: Callable[..., Estimate]
+    per_seed: Callable[..., Sequence[float] | np.ndarray]
+
+
+ESTIMATORS = {
+    "mean_interval": _Estimator(mean_interval, _means),
+    "paired_difference": _Estimator(paired_difference, lambda a, b: _means(a) - _means(b)),
+    "unpaired_difference": _Estimator(unpaired_difference, lambda a, b: _means(a) - _means(b)),
+    "seeds_interval": _Estimator(
+        lambda values, *bounds: seeds_interval(values, **({"bounds": bounds[0]} if bounds else {})),
+        lambda values, *_: values,
+    ),
+    "ratio_interval": _Estimator(ratio_interval, np.divide),
+    "bootstrap_interval": _Estimator(_from_draws, lambda per_seed, *_: per_seed),
+    "single": _Estimator(lambda value, least: single(float(value), float(least)), lambda *_: ()),
+    "wilson": _Estimator(lambda right, items: wilson(int(right), int(items)), lambda *_: ()),
+    "exact": _Estimator(exact, lambda *_: ()),
+}

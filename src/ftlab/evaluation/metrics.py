@@ -19,14 +19,6 @@ def accuracy(predictions: ArrayLike, labels: ArrayLike) -> float:
     return float(correct(predicted, wanted).mean())
 
 
-def macro_f1(predictions: ArrayLike, labels: ArrayLike) -> float:
-    """F1 of every class that occurs as a label or a prediction, averaged with equal weight."""
-    from sklearn.metrics import f1_score
-
-    predicted, wanted = _pair("macro F1", predictions, labels)
-    return float(f1_score(wanted, predicted, average="macro", zero_division=0))
-
-
 def class_scores(predictions: ArrayLike, labels: ArrayLike) -> dict[str, float]:
     """Every score of `CLASS_SCORES`; predicted classes and labels are whole numbers, (items,).
 

@@ -18,12 +18,12 @@ import pandas as pd
 from ftlab.common.errors import LabError
 from ftlab.data import Task
 from ftlab.evaluation import (
-    ANYTHING,
     Estimate,
     correct,
     mean_interval,
     ratio_interval,
     seeds_interval,
+    single,
 )
 from ftlab.experiments.estimators import Learned, Method
 
@@ -215,11 +215,11 @@ def over_seeds(
     spread: its number could be anything, and the interval says so, whatever the bounds."""
     if len(values) > 1:
         return seeds_interval(values, bounds=bounds)
-    return Estimate(float(values[0]), -ANYTHING, ANYTHING, 1)
+    return single(values[0])
 
 
 def seed_ratio(first: Sequence[float], second: Sequence[float]) -> Estimate:
     """How many times `second` is `first`, over paired seeds; `over_seeds` for ratios."""
     if len(first) > 1:
         return ratio_interval(first, second)
-    return Estimate(float(first[0] / second[0]), 0.0, ANYTHING, 1)
+    return single(first[0] / second[0], 0.0)

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import torch
+
 from ftlab.common.errors import LabError
 from ftlab.common.hub import go_offline_if_unreachable, is_hub_name
 from ftlab.common.paths import data_dir
@@ -133,10 +135,13 @@ def check_tokenizer(folder: Path, name: str) -> None:
 
 @contextmanager
 def explained(what: str, base_model: str) -> Iterator[None]:
-    """One sentence for whatever the libraries raise about unusable files."""
+    """One sentence for whatever the libraries raise about unusable files.
+
+    Want of memory is no fault of theirs, and stays what it is.
+    """
     try:
         yield
-    except LabError:
+    except (LabError, MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:  # they have no common base class
         raise LabError(f"{what} of {base_model} cannot be loaded ({_reason(error)}).") from error

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from ftlab.evaluation import ANYTHING, Estimate
+from ftlab.evaluation import Estimate
 
 
 def say(text: str) -> None:
@@ -19,7 +19,7 @@ def short(estimate: Estimate) -> str:
     """An estimate as it is read aloud: '0.61 [0.55, 0.67]', two decimals."""
     if estimate.low == estimate.high:
         return f"{estimate.value:.2f}"
-    if estimate.high >= ANYTHING:
+    if estimate.open:
         return f"{estimate.value:.2f} (one seed: no interval)"
     return f"{estimate.value:.2f} [{estimate.low:.2f}, {estimate.high:.2f}]"
 

@@ -108,8 +108,8 @@ def bands(
             marker=look.marker,
             label=name,
         )
-        low, high = [e.low for e in chosen], [e.high for e in chosen]
-        axes.fill_between(across, low, high, color=look.colour, alpha=0.15, linewidth=0)
+        ends = np.array([(np.nan, np.nan) if e.open else (e.low, e.high) for e in chosen])
+        axes.fill_between(across, *ends.T, color=look.colour, alpha=0.15, linewidth=0)
     if log_x:
         axes.set_xscale("log")
         axes.minorticks_off()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from ftlab.common.errors import LabError
-from ftlab.evaluation import ANYTHING, Estimate
+from ftlab.evaluation import Estimate
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -101,6 +101,6 @@ def named_levels(draw: Callable[..., Any], levels: Mapping[str, float]) -> None:
 
 def heights(point: Estimate | float) -> tuple[float, float, float]:
     """Height, and how far the whisker reaches below and above it; none if it could be anything."""
-    if isinstance(point, Estimate) and point.high < ANYTHING:
+    if isinstance(point, Estimate) and not point.open:
         return point.value, point.value - point.low, point.high - point.value
     return float(point.value if isinstance(point, Estimate) else point), 0.0, 0.0

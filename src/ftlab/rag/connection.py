@@ -49,16 +49,16 @@ def start(path: str, folder: Path, dimension: int | None) -> tuple[str, Any, Any
     try:
         # Not through a MilvusClient with a path: its lock would stay until the process ends.
         server, database, port = start_server_in_thread(str(folder), host="127.0.0.1", port=0)
-    except DataDirLockedError:
+    except DataDirLockedError as error:
         raise LabError(
             f"{path} is open in another process, or twice in this one: close it there, or let "
             "several share a server (milvus-lite server --host 127.0.0.1 --data-dir ...)."
-        ) from None
+        ) from error
     except Exception as error:  # whatever a damaged folder makes it raise
         reason = " ".join(str(error).split())
         raise LabError(
             f"{path} cannot be opened as an index ({type(error).__name__}: {reason})."
-        ) from None
+        ) from error
 
     _drop_torn_indexes(folder)  # not before: now the lock is ours
 
@@ -93,4 +93,4 @@ def explained(uri: str) -> Iterator[None]:
         yield
     except tuple(kinds) as error:
         reason = " ".join(str(getattr(error, "message", "") or error).split())[:300]
-        raise LabError(f"The index at {uri} does not answer as it should: {reason}") from None
+        raise LabError(f"The index at {uri} does not answer as it should: {reason}") from error

@@ -181,7 +181,7 @@ class _LibraryEncoder:
                 )
         except Exception as error:  # the library and the Hub have no common base class
             reason = " ".join(str(error).split())[:300]
-            raise LabError(f"{name} cannot be loaded ({reason}).") from None
+            raise LabError(f"{name} cannot be loaded ({reason}).") from error
         self.dimension = int(self.model.get_sentence_embedding_dimension() or 0)
 
     def encode(self, texts: Sequence[str], batch_size: int = 64) -> np.ndarray:
