@@ -353,7 +353,7 @@ def test_functions_are_known_by_what_they_compute(
 
     before = describe(logging)
     logging(None, None)
-    assert describe(logging) == before  # what it has logged is no other loss
+    assert describe(logging) == before  # what it has logged makes it no other loss
 
 
 def test_checkpoints_of_another_loss_or_other_rows_are_refused(tmp_path: Path) -> None:

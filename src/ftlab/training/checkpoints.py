@@ -117,8 +117,8 @@ class Checkpoints:
         was, now = made_of.get(first), self.fingerprint[first]
         values = "" if isinstance(now, str) and len(now) == 64 else f" ({was} then, {now} now)"
         more = f" and {len(different) - 1} more" if len(different) > 1 else ""
-        hint = ": load the model anew" if first == "starting weights" else ""
+        remedy = "load the model anew" if first == "starting weights" else "give it as it was"
         raise LabError(
             f"The checkpoint in {self.folder} belongs to another run, which differs in its "
-            f"{first}{values}{more}{hint}, or choose another checkpoint_dir."
+            f"{first}{values}{more}: {remedy}, or choose another checkpoint_dir."
         )

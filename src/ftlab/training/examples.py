@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
-from numbers import Integral, Real
 from typing import Any, NoReturn
 
+import numpy as np
 import torch
 
 from ftlab.common.errors import LabError
@@ -82,6 +82,7 @@ class Examples:
 
     def _check_batches(self, model: Any) -> None:
         first = self._together([], 0)
+        # Each with the first row, as one of another shape may make a batch alone.
         for number in range(1, len(self)):
             self._together([self.rows[0]], number)
         if self.objective.loss is None:
@@ -124,12 +125,13 @@ def _reason(error: Exception) -> str:
 
 
 def _length_problem(length: Any) -> str:
-    whole = length is None or (isinstance(length, Integral) and length >= 0)
-    return "" if whole else "a whole number of 0 or more"
+    whole = isinstance(length, int | np.integer) and length >= 0
+    return "" if length is None or whole else "a whole number of 0 or more"
 
 
 def _weight_problem(weight: Any) -> str:
-    return "" if isinstance(weight, Real) and 0 < weight < math.inf else "a number above 0"
+    number = isinstance(weight, int | float | np.number)
+    return "" if number and 0 < weight < math.inf else "a number above 0"
 
 
 def _token_problem(ids: Sequence[int], vocabulary: float, longest: int) -> str:
@@ -150,7 +152,7 @@ def _class_problem(label: Any, classes: int) -> str:
         return "has a label for each token, but the model is a classifier"
     if label is None:
         return "has no label"
-    if not (isinstance(label, Integral) and 0 <= label < classes):
+    if not (isinstance(label, int | np.integer) and 0 <= label < classes):
         return f"has the label {label}, but the model's labels go from 0 to {classes - 1}"
     return ""
 

@@ -37,9 +37,10 @@ def hash_rows(which: str, rows: Sequence[Any] | None) -> str:
     LabError names the first example, "`which` example 3", that holds anything else.
     """
     found = _Digest()
-    for number in range(len(rows or ())):
+    rows = () if rows is None else rows
+    for number in range(len(rows)):
         try:
-            found.add((rows or ())[number])
+            found.add(rows[number])
         except TypeError as error:
             raise LabError(
                 f"fit: {which} example {number} {error}, which checkpoints cannot compare: give "
@@ -53,8 +54,8 @@ def describe(function: Callable[..., Any] | None) -> str:
 
     The digest covers its byte code and the values that it reads: default arguments, variables
     from around it, globals, attributes if it is an object or a method, the weights of a model,
-    functions of the same module with all that they read in turn. What lies in other modules, other
-    objects, lists and sets count by their names alone.
+    functions of the same module with all that they read in turn. What lies in other modules counts
+    by its name alone, and so do lists, sets and objects of other kinds.
     """
     if function is None:
         return "None"
@@ -146,8 +147,10 @@ class _FunctionDigest(_Digest):
         self._module: str | None = None  # of the functions that are followed
 
     def add(self, value: Any) -> None:
-        if isinstance(value, list | set):  # a log, mostly: it grows while a run goes on
-            self.say(type(value).__name__)
+        # What a run may change as it goes on, as a log that grows, says nothing about it.
+        kind = getattr(type(value), "__dataclass_params__", None)
+        if isinstance(value, list | set) or (kind and not kind.frozen):
+            self.say(_name(type(value)))
         else:
             super().add(value)
 

@@ -75,14 +75,13 @@ def fit(
 ) -> Fit:
     """Train `model` in place on features from `encode` or `encode_pairs`, or on rows of any kind.
 
-    Texts need `pad_id`, and a classifier or a language model then gives its own loss. Anything
-    else is up to four functions. `loss(model, batch)` gives the mean loss over a batch, a tensor of
-    shape (); a reference model that it reads may stand in it, as what an `nn.Module` of a loss
-    holds goes to the device with the model, but is not trained. `collate(rows)` makes a batch:
-    tensors, or dicts, lists and tuples of them (default: torch's `default_collate`). Rows of like
-    `length(row)` share a batch (default: random ones do). `weight(row)` is what a row counts in
-    the means over a step and over the validation (default: 1; in a language model's own loss its
-    learned tokens).
+    Texts need `pad_id`; a classifier or a language model has its own loss. For all else:
+    `loss(model, batch)` is the mean loss of a batch, a tensor of shape (). An `nn.Module` as loss
+    goes to the device with the model, and a reference model in it, but is not trained.
+    `collate(rows)` makes the batch: a tensor, or a dict, list or tuple of them (default: torch's
+    `default_collate`). `length(row)` brings rows of like length together (default: they are all
+    alike). `weight(row)` is what a row counts in the mean over a step and over the validation
+    (default: 1; in a language model's own loss its learned tokens).
 
     The parameters that require a gradient are trained, with AdamW. One step is one update from
     `accumulate` batches of `batch_size` examples of like length: such splitting changes the memory
@@ -139,8 +138,8 @@ def fit(
         raise LabError("fit: patience and metric need validation examples.")
     if metric is not None and not (objective.plain and hasattr(model, "label_names")):
         raise LabError(
-            "fit: a metric needs a classifier of texts with its own loss; all else has its "
-            "validation loss alone."
+            "fit: a metric needs a classifier of texts with its own loss; all other models are "
+            "judged by their validation loss alone: leave it out."
         )
     unknown = set(rate_factors or {}) - set(layer_of(dict(model.named_parameters())).values())
     if unknown:

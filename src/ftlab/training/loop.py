@@ -112,13 +112,14 @@ class Run:
         return f"; the {self.trunk.depth} frozen blocks are run once a text"
 
     def _remember(self) -> None:
-        if self.trunk is None:
+        pad_id = self.objective.pad_id
+        if self.trunk is None or pad_id is None:
             return
         began = time.perf_counter()
         with autocast(self.device, self.settings.precision):
             for name, examples in (("train", self.train), ("validation", self.validation)):
                 rows = examples.rows if examples else []
-                self.kept[name] = self.trunk.remember(rows, self.objective.pad_id)
+                self.kept[name] = self.trunk.remember(rows, pad_id)
         self.spent = time.perf_counter() - began
 
     def _replay(self, name: str, chosen: list[int]) -> AbstractContextManager[None]:

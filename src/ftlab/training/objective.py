@@ -78,6 +78,7 @@ class Objective:
 
         LabError, which names the `moment`, if the loss is not one number.
         """
+        loss: Any
         output = None
         if self.loss is not None:
             loss = self.loss(model, batch)

@@ -48,7 +48,7 @@ def predict(
     with _inference(model, "fp32"):
         for chosen in batches_by_length(examples.lengths, batch_size):
             batch = examples.batch(chosen, device)
-            given = output(model, batch) if output else getattr(model(**batch), "logits", None)
+            given: Any = output(model, batch) if output else getattr(model(**batch), "logits", None)
             if output is None and (given is None or given.ndim != 2):
                 raise LabError("predict: the model is no classifier: give an output.")
             if given.ndim < 1 or len(given) != len(chosen):
