@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from conftest import refused
 
+from ftlab.batch.folder import SweepFolder
 from ftlab.claims import Claim, Record, read_record, recompute
 from ftlab.common.errors import LabError
 from ftlab.common.paths import project_root
@@ -86,6 +87,19 @@ def test_a_runs_intervals_and_verdicts_come_out_again(written: Path) -> None:
         assert (again.value, again.low, again.high) == (estimate.value, estimate.low, estimate.high)
         assert found[IDS[name]].agrees, name
     assert {each.verdict for each in found.values()} > {None, "undecided", "supported"}
+
+
+def test_a_sweep_keeps_the_answers_with_the_record(written: Path, tmp_path: Path) -> None:
+    place = SweepFolder(tmp_path / "sweep")
+    for name in ("runs", "failed"):
+        (place.path / name).mkdir(parents=True)
+    (tmp_path / "executed.ipynb").write_text("{}")
+    place.keep("run-1", tmp_path / "executed.ipynb", written)
+    assert place.is_done("run-1")
+    assert {path.name for path in (place.path / "runs").iterdir()} == {
+        f"run-1{suffix}" for suffix in (".ipynb", ".json", ".npz")
+    }
+    assert all(each.agrees for each in recompute(place.record("run-1")))
 
 
 def change(path: Path, claim_id: str, **changes: Any) -> None:

@@ -32,9 +32,9 @@ class Recomputed:
     @property
     def agrees(self) -> bool:
         """Whether the files give what the record says."""
-        first, second = self.kept, self.again or self.kept
-        pairs = ([e.value, e.low, e.high] for e in (first, second))
-        same = np.allclose(*pairs, rtol=TOLERANCE, atol=TOLERANCE)
+        again = self.again or self.kept
+        numbers = [[e.value, e.low, e.high] for e in (self.kept, again)]
+        same = np.allclose(numbers[0], numbers[1], rtol=TOLERANCE, atol=TOLERANCE)
         return bool(same) and self.verdict == self.verdict_again
 
 

@@ -125,7 +125,7 @@ def write_items(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     """Write arrays into a .npz, whole or not at all."""
     try:
         with written_whole(path) as beside, beside.open("wb") as file:
-            np.savez_compressed(file, **arrays)
+            np.savez_compressed(file, **dict[str, Any](arrays))
     except OSError as error:
         raise LabError(f"Cannot write {path}: {error.strerror or error}.") from error
 
