@@ -1,6 +1,8 @@
 """Claims, verdicts, records of runs, the records that are kept, and the model card."""
 
 from ftlab.claims.claim import VERDICTS, Claim, Trial
+from ftlab.claims.forest import forest
+from ftlab.claims.model_card import gate, model_card
 from ftlab.claims.recomputing import Recomputed, recompute
 from ftlab.claims.record import read_record
 from ftlab.claims.recording import Record
@@ -15,6 +17,9 @@ __all__ = [
     "all_claims",
     "claims_of",
     "find_claim",
+    "forest",
+    "gate",
+    "model_card",
     "read_record",
     "recompute",
 ]

@@ -133,7 +133,8 @@ class Record:
     def search(self, candidates: pd.DataFrame, **keys: Any) -> None:
         """Note what a search tried and how good it was on validation, one candidate a row; with
         further keys, such as the task."""
-        rows = [plain({**keys, **row}, "candidates") for row in candidates.to_dict("records")]
+        tried = candidates.dropna(axis="columns", how="all").astype(object)
+        rows = [plain({**keys, **row.dropna()}, "candidates") for _, row in tried.iterrows()]
         self.candidates += [row for row in rows if row not in self.candidates]
 
     def judge(self, claim_id: str, estimate: Estimate, **words: object) -> Trial:

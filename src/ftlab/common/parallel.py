@@ -19,7 +19,7 @@ def on_gpu() -> bool:
     return torch.cuda.is_available() or torch.backends.mps.is_available()
 
 
-def pays(steps: int, least: int) -> bool:
+def worth_processes(steps: int, least: int) -> bool:
     """Whether `steps` of training, in all jobs together, are worth other processes: on a CPU, from
     `least` on, which make up for starting them. A GPU is not shared out."""
     return steps >= least and not on_gpu()
@@ -42,14 +42,14 @@ def in_parallel(function: Callable[..., T], jobs: Sequence[dict[str, Any]], what
     if workers < 2 or on_gpu():
         return [function(**job) for job in jobs]
     parallel = Parallel(n_jobs=workers, inner_max_num_threads=1, return_as="generator")
-    found = []
+    results = []
     with progress_bar(len(jobs), 0, True) as advance, warnings.catch_warnings():
         # Between two jobs joblib replaces a process whose memory has grown: nothing is lost.
         warnings.filterwarnings("ignore", message="A worker stopped while some jobs")
         for result in parallel(delayed(_quietly)(function, job) for job in jobs):
-            found.append(result)
+            results.append(result)
             advance(what)
-    return found
+    return results
 
 
 def _quietly(function: Callable[..., T], job: dict[str, Any]) -> T:

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
     from ftlab.models import Classifier
 
 
-class Memory:
-    """What a base model knows before it is tuned, and how much of it is left afterwards.
+class ForgettingProbe:
+    """Measures what a base model knows before it is tuned, and how much of it is left afterwards.
 
-    `bits`: what it needs for a character of held-out pages of the town. `recall`: its share of
-    right answers to questions about the town's facts, in words not seen for that fact; None for
-    another base model, which has never heard of them.
+    `bits`: bits per character on held-out pages of the town. `recall`: its share of correct
+    answers to questions about the town's facts, in words not seen for that fact; None for another
+    base model, which has never heard of them.
     """
 
     def __init__(self, base_model: str, pages: int, questions: int, seed: int = 0) -> None:
@@ -44,12 +44,13 @@ class Memory:
         bits = bits_per_character(model, self.tokenizer, self.pages)
         if not self.pairs:
             return bits, None
-        said = answers_to(model, self.tokenizer, self.pairs)
-        return bits, float(matches(said, [right for _, right in self.pairs]).mean())
+        answers = answers_to(model, self.tokenizer, self.pairs)
+        return bits, float(matches(answers, [expected for _, expected in self.pairs]).mean())
 
     def after(self, classifier: Classifier | None) -> dict[str, float | None]:
-        """`forgotten` bits a character and the `recall` left, with the tuned trunk in the place of
-        the base's. None where there is no network, or where a prompt of its own stands before it.
+        """`forgotten`, the increase in bits per character, and the `recall` left, with the tuned
+        trunk in the place of the base's. None where there is no network, or where a prompt of its
+        own stands before it.
         """
         try:
             model = as_language_model(self.base_model, classifier) if classifier else None
@@ -61,9 +62,9 @@ class Memory:
         return {"forgotten": bits - self.bits, "recall": recall}
 
 
-def base_memory(base_model: str, pages: int, questions: int) -> Memory | None:
-    """The memory of a language model; None for an encoder, which cannot tell what it knows."""
-    return Memory(base_model, pages, questions) if is_causal_lm(base_model) else None
+def forgetting_probe(base_model: str, pages: int, questions: int) -> ForgettingProbe | None:
+    """The probe for a language model; None for an encoder, which cannot tell what it knows."""
+    return ForgettingProbe(base_model, pages, questions) if is_causal_lm(base_model) else None
 
 
 def forgotten(

@@ -7,19 +7,19 @@ intervals; only those of `strip` hold 95% of the values themselves.
 """
 
 from ftlab.plots.classification import confusion, reliability, strip
-from ftlab.plots.comparison import gain_by_forgetting, gain_by_size
+from ftlab.plots.comparison import accuracy_by_forgetting, accuracy_by_size
 from ftlab.plots.series import bands, bars, lines
 from ftlab.plots.style import LOOKS, show
 from ftlab.plots.tradeoffs import borders, heat, pareto
 
 __all__ = [
     "LOOKS",
+    "accuracy_by_forgetting",
+    "accuracy_by_size",
     "bands",
     "bars",
     "borders",
     "confusion",
-    "gain_by_forgetting",
-    "gain_by_size",
     "heat",
     "lines",
     "pareto",

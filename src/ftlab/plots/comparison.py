@@ -1,4 +1,4 @@
-"""Figures of a ladder: what its rungs give for what they move, and for what they forget."""
+"""Figures of a comparison: accuracy against trainable parameters, and against forgetting."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from ftlab.plots.tradeoffs import pareto
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-TRACE = 0.01  # bits: what forgets less stands there, as a logarithmic axis has no zero
-Rows = Iterable[dict[str, Any]]  # as `Climb.row` makes them, or a record keeps them
+TRACE = 0.01  # bits: less forgetting stands there, as a logarithmic axis has no zero
+Rows = Iterable[dict[str, Any]]  # as `Comparison.row` makes them, or a record keeps them
 
 
-def gain_by_size(rows: Rows, task: str, run: str = "") -> Figure:
-    """Test accuracy of all networks on `task` over the number of parameters that move in them;
+def accuracy_by_size(rows: Rows, task: str, run: str = "") -> Figure:
+    """Test accuracy of all networks on `task` over the number of their trainable parameters;
     baselines without a network are levels. `run` names a run other than the present one."""
     mine = [row for row in rows if row["task"] == task]
     return pareto(
@@ -25,24 +25,24 @@ def gain_by_size(rows: Rows, task: str, run: str = "") -> Figure:
             for row in mine
             if row["trainable"] is not None
         },
-        x="parameters that move (log scale)",
+        x="trainable parameters (log scale)",
         y="test accuracy",
-        title=_title(run, task, "what moves and what it gives"),
+        title=_title(run, task, "accuracy by trainable parameters"),
         levels={row["method"]: row["value"] for row in mine if row["trainable"] is None},
     )
 
 
-def gain_by_forgetting(rows: Rows, task: str, run: str = "") -> Figure:
-    """Test accuracy on `task` over the bits a character forgotten, where that was measured."""
+def accuracy_by_forgetting(rows: Rows, task: str, run: str = "") -> Figure:
+    """Test accuracy on `task` over the increase in bits per character, where it was measured."""
     return pareto(
         {
             row["method"]: (max(row["forgotten"], TRACE), _accuracy(row))
             for row in rows
             if row["task"] == task and row["forgotten"] is not None
         },
-        x=f"bits a character forgotten (log scale; {TRACE} and less at the left end)",
+        x=f"forgetting, bits per character (log scale; {TRACE} and less at the left end)",
         y="test accuracy",
-        title=_title(run, task, "what is learned and what is forgotten"),
+        title=_title(run, task, "accuracy by forgetting"),
     )
 
 

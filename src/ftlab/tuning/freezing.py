@@ -1,4 +1,4 @@
-"""Which weights may move; and a frozen trunk that need not be run again."""
+"""Which of a model's layers are trained: all others are frozen."""
 
 from __future__ import annotations
 
@@ -18,17 +18,18 @@ def train_only(model: nn.Module, wanted: Collection[str]) -> None:
     the parameter out, weight decay included, and its bits stay as they are.
     LabError for a name that the model does not have.
     """
-    found = layers(model)
-    unknown = sorted(set(wanted) - set(found))
+    present = layers(model)
+    unknown = sorted(set(wanted) - set(present))
     if unknown:
-        raise LabError(f"The model has no layer {unknown[0]!r}; it has {', '.join(found)}.")
-    for layer, parameters in found.items():
+        raise LabError(f"The model has no layer {unknown[0]!r}; it has {', '.join(present)}.")
+    for layer, parameters in present.items():
         for parameter in parameters:
             parameter.requires_grad_(layer in wanted)
 
 
 def train_vectors(model: nn.Module) -> None:
-    """Freeze every matrix but the head: norms and biases move (BitFit, Ben Zaken et al. 2022)."""
+    """Freeze every matrix but the head: norms and biases are trained (BitFit, Ben Zaken et al.
+    2022)."""
     named = dict(model.named_parameters())
     for name, layer in layer_of(named).items():
         named[name].requires_grad_(named[name].ndim < 2 or layer == HEAD)

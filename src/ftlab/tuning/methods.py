@@ -1,7 +1,7 @@
-"""The ladder: ways to move more and more of a model, each with what it costs.
+"""The methods that are compared: which of a model's parameters are trained, and how.
 
-Every rung is a `prepare(model, seed)` that decides what may move; the same `fit()` does the rest.
-What a rung costs is counted, not timed, wherever counting is possible.
+Every method is a `prepare(model, seed)` that decides what is trainable; the same `training.fit`
+does the rest. Methods are picklable, so that other processes can be given them.
 """
 
 from __future__ import annotations
@@ -11,109 +11,110 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING
 
 from ftlab.common.errors import LabError
-from ftlab.models import (
-    Classifier,
-    private_rng,
-)
+from ftlab.models import Classifier, private_rng
 from ftlab.models.layers import EMBEDDINGS, HEAD, blocks, layers
 from ftlab.tuning import freezing, lora
 
-if TYPE_CHECKING:
-    pass
-
+SEARCH_FACTORS = (1.0, 2.0, 0.5)  # times the start of a search: the learning rates, in this order
 VIRTUAL_TOKENS = 8
 Prepare = Callable[[Classifier, int], None]
 
 
 @dataclass(frozen=True)
-class Rung:
-    """One way to move part of a model.
+class TuningMethod:
+    """One way to train a part of a model.
 
-    `start` times the model's `starting_rate` is where the search for a learning rate begins: small
-    added parts want larger steps than the model's own weights. `rate` is a learning rate that was
-    given: then none is searched for. `stages` lists the layers to train one stage after the other;
-    `rate_factors` and `warmup` are those of `fit()`.
+    `learning_rate_factor` times the model's `starting_rate` is where the search for a learning
+    rate begins: small added parts want larger steps than the model's own weights. `learning_rate`
+    is one that was given: then none is searched for. `stages` lists the layers to train one stage
+    after the other; `rate_factors` and `warmup` are those of `training.fit`.
     """
 
     name: str
     prepare: Prepare
-    start: float = 1.0
+    learning_rate_factor: float = 1.0
+    learning_rate: float | None = None
     stages: Callable[[Classifier], list[list[str]]] | None = None
     rate_factors: Callable[[Classifier], dict[str, float]] | None = None
-    warmup: float | None = None
-    rate: float | None = None
+    warmup: float = 0.1
+
+    def learning_rates(self, starting_rate: float, count: int) -> tuple[float, ...]:
+        """The first `count` (at most three) candidates of a search, or the one that was given."""
+        if self.learning_rate is not None:
+            return (self.learning_rate,)
+        first = self.learning_rate_factor * starting_rate
+        return tuple(first * factor for factor in SEARCH_FACTORS[:count])
 
 
-def _everything(model: Classifier, seed: int) -> None:
-    model.requires_grad_(True)
-
-
-def ladder(depth: int, ranks: Sequence[int] = (1, 4, 16)) -> list[Rung]:
-    """All rungs for a model of `depth` blocks, from the fewest moving parts to all of them."""
-    return [HEAD_ALONE, *added(ranks), *parts(depth), *schedules(), EVERYTHING]
-
-
-def added(ranks: Sequence[int] = (1, 4, 16)) -> list[Rung]:
-    """Rungs that put small trainable parts into a frozen network."""
+def all_methods(depth: int, ranks: Sequence[int] = (1, 4, 16)) -> list[TuningMethod]:
+    """All methods for a model of `depth` blocks, roughly by the number of trainable parameters."""
     return [
-        Rung("soft prompt", _virtual_tokens("PromptTuningConfig"), 15.0),
-        Rung("prefix", _virtual_tokens("PrefixTuningConfig"), 15.0),
-        Rung("IA3", _ia3, 15.0),
-        Rung("norms and biases", lambda model, seed: freezing.train_vectors(model), 15.0),
+        HEAD_ONLY,
+        *peft_methods(ranks),
+        *layer_methods(depth),
+        *schedule_methods(),
+        FULL_FINE_TUNING,
+    ]
+
+
+def peft_methods(ranks: Sequence[int] = (1, 4, 16)) -> list[TuningMethod]:
+    """Parameter-efficient methods: few parameters, most of them added, are trained."""
+    return [
+        TuningMethod("soft prompt", partial(_add_virtual_tokens, "PromptTuningConfig"), 15.0),
+        TuningMethod("prefix", partial(_add_virtual_tokens, "PrefixTuningConfig"), 15.0),
+        TuningMethod("IA3", _add_ia3, 15.0),
+        TuningMethod("norms and biases", _train_vectors, 15.0),
         *(with_lora(rank) for rank in ranks),
     ]
 
 
-def parts(depth: int) -> list[Rung]:
-    """Rungs that train some layers as they are: embeddings, each block, the top and bottom k.
+def layer_methods(depth: int) -> list[TuningMethod]:
+    """Some layers are trained as they are: embeddings, each block, the top and bottom k.
 
     Of a model with more than six blocks those at the quarters stand for all.
     """
     every = range(1, depth + 1)
     chosen = every if depth <= 6 else sorted({1, *(round(depth * i / 4) for i in range(1, 5))})
     return [
-        Rung("embeddings", _only(lambda model: [EMBEDDINGS, HEAD]), 2.0),
-        *(Rung(f"block {k}", _only(partial(_single, number=k)), 2.0) for k in chosen),
+        TuningMethod("embeddings", _train(_embeddings), 2.0),
+        *(TuningMethod(f"block {k}", _train(partial(_single, number=k)), 2.0) for k in chosen),
         *(top_blocks(k) for k in chosen),
         *(
-            Rung(f"bottom {k}", _only(partial(freezing.bottom, count=k)))
+            TuningMethod(f"bottom {k}", _train(partial(freezing.bottom, count=k)))
             for k in chosen
             if 1 < k < depth
         ),
     ]
 
 
-def top_blocks(count: int) -> Rung:
-    """The last `count` blocks and all that follows them; 0: the head alone."""
-    return Rung(f"top {count}", _only(partial(freezing.top, count=count))) if count else HEAD_ALONE
+def top_blocks(count: int) -> TuningMethod:
+    """The last `count` blocks and all that follows them are trained; 0: the head alone."""
+    if not count:
+        return HEAD_ONLY
+    return TuningMethod(f"top {count}", _train(partial(freezing.top, count=count)))
 
 
-def schedules() -> list[Rung]:
-    """Rungs that move everything in the end, but not all at once or not at one pace."""
+def schedule_methods() -> list[TuningMethod]:
+    """Everything is trained in the end, but not all at once or not at one learning rate."""
     return [
-        Rung("gradual unfreezing", _everything, stages=unfreezing_stages),
-        Rung("rates by depth", _everything, 2.0, rate_factors=rates_by_depth),
-        Rung("no warm-up", _everything, warmup=0.0),
+        TuningMethod("gradual unfreezing", _train_everything, stages=unfreezing_stages),
+        TuningMethod("rates by depth", _train_everything, 2.0, rate_factors=rates_by_depth),
+        TuningMethod("no warm-up", _train_everything, warmup=0.0),
     ]
 
 
 def with_lora(
     rank: int, alpha: float | None = None, targets: str | Sequence[str] = lora.ALL_LINEAR
-) -> Rung:
+) -> TuningMethod:
     """LoRA of `rank`; alpha is twice the rank unless given, so that the scale of B A is the same
     for every rank."""
-    strength = 2.0 * rank if alpha is None else alpha
-
-    def prepare(model: Classifier, seed: int) -> None:
-        lora.add_lora(model, rank, strength, targets, seed)
-
     name = f"LoRA {rank}" + ("" if alpha is None else f", alpha {alpha:g}")
     if targets != lora.ALL_LINEAR:
         name += f" on {targets if isinstance(targets, str) else ' '.join(targets)}"
-    return Rung(name, prepare, 4.0)
+    alpha = 2.0 * rank if alpha is None else alpha
+    return TuningMethod(name, partial(_add_lora, rank=rank, alpha=alpha, targets=targets), 4.0)
 
 
 def unfreezing_stages(model: Classifier) -> list[list[str]]:
@@ -129,15 +130,41 @@ def rates_by_depth(model: Classifier, factor: float = 0.7) -> dict[str, float]:
     return {name: factor ** (len(names) - 1 - i) for i, name in enumerate(names)}
 
 
-def _only(wanted: Callable[[Classifier], list[str]]) -> Prepare:
-    return lambda model, seed: freezing.train_only(model, wanted(model))
+def _train(chosen: Callable[[Classifier], list[str]]) -> Prepare:
+    return partial(_train_layers, chosen=chosen)
+
+
+def _train_layers(model: Classifier, seed: int, chosen: Callable[[Classifier], list[str]]) -> None:
+    freezing.train_only(model, chosen(model))
+
+
+def _head(model: Classifier) -> list[str]:
+    return [HEAD]
+
+
+def _embeddings(model: Classifier) -> list[str]:
+    return [EMBEDDINGS, HEAD]
 
 
 def _single(model: Classifier, number: int) -> list[str]:
     return [f"block {number}", HEAD]
 
 
-def _ia3(model: Classifier, seed: int) -> None:
+def _train_everything(model: Classifier, seed: int) -> None:
+    model.requires_grad_(True)
+
+
+def _train_vectors(model: Classifier, seed: int) -> None:
+    freezing.train_vectors(model)
+
+
+def _add_lora(
+    model: Classifier, seed: int, rank: int, alpha: float, targets: str | Sequence[str]
+) -> None:
+    lora.add_lora(model, rank, alpha, targets, seed)
+
+
+def _add_ia3(model: Classifier, seed: int) -> None:
     """IA3 (Liu et al. 2022): learned factors on keys, values and inner activations."""
     from peft import IA3Config, inject_adapter_in_model
 
@@ -146,23 +173,19 @@ def _ia3(model: Classifier, seed: int) -> None:
     model.head.requires_grad_(True)
 
 
-def _virtual_tokens(config_name: str) -> Prepare:
+def _add_virtual_tokens(config_name: str, model: Classifier, seed: int) -> None:
     """A soft prompt (Lester et al. 2021) or a prefix (Li & Liang 2021) before every text."""
+    import peft
 
-    def prepare(model: Classifier, seed: int) -> None:
-        import peft
-
-        config = getattr(peft, config_name)(
-            task_type="FEATURE_EXTRACTION", num_virtual_tokens=VIRTUAL_TOKENS
-        )
-        with private_rng(seed), _unless_unknown(config_name, model):
-            model.trunk = peft.get_peft_model(model.trunk, config)  # type: ignore[assignment]
-
-    return prepare
+    config = getattr(peft, config_name)(
+        task_type="FEATURE_EXTRACTION", num_virtual_tokens=VIRTUAL_TOKENS
+    )
+    with private_rng(seed), _unless_unknown(config_name, model):
+        model.trunk = peft.get_peft_model(model.trunk, config)  # type: ignore[assignment]
 
 
-HEAD_ALONE = Rung("head", _only(lambda model: [HEAD]), 5.0)
-EVERYTHING = Rung("full", _everything)
+HEAD_ONLY = TuningMethod("head", _train(_head), 5.0)
+FULL_FINE_TUNING = TuningMethod("full", _train_everything)
 
 
 @contextmanager
