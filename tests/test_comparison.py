@@ -1,4 +1,4 @@
-"""The ladder climbed: equal tries, one look at the test, and an honest count of what is lost."""
+"""Methods compared: equal candidates, one look at the test, and what is forgotten counted."""
 
 from __future__ import annotations
 
@@ -12,46 +12,70 @@ import pytest
 
 from ftlab.claims import Record
 from ftlab.data import Task, encode, load_task
-from ftlab.evaluation.forgetting import Memory, base_memory
-from ftlab.experiments.comparison import COUNTED, Climb, climb, ladder_frame
-from ftlab.experiments.estimators import Schooling
-from ftlab.experiments.learning_curve import FULL
+from ftlab.evaluation.forgetting import ForgettingProbe, forgetting_probe
+from ftlab.experiments import (
+    Comparison,
+    TrainingBudget,
+    baselines,
+    compare,
+    comparison_table,
+    fine_tunings,
+)
+from ftlab.experiments.comparison import COUNTED
 from ftlab.models import bits_per_character, load_causal_lm, load_classifier, load_tokenizer
 from ftlab.models.classifier import as_language_model
 from ftlab.training import predict
-from ftlab.tuning.methods import ladder
+from ftlab.tuning.methods import TuningMethod, all_methods
 
 ModelDir = Callable[[str], Path]
-TINY = Schooling(passes=1, least_steps=4, most_steps=4, max_length=24, batch_size=8, looks=2)
-ALL = {rung.name: rung for rung in ladder(2, ranks=(4,))}
+TINY = TrainingBudget(
+    epochs=1, min_steps=4, max_steps=4, max_length=24, batch_size=8, eval_points=2
+)
+ALL = {method.name: method for method in all_methods(2, ranks=(4,))}
 NAMES = ["head", "soft prompt", "LoRA 4", "gradual unfreezing", "full"]
 SEEDS = [3, 4]
 GIVEN = 0.0123  # a learning rate that LoRA is not to search for
 BASELINES = ["majority", "TF-IDF + regression"]
 COLUMNS = {
-    "task", "method", "seeds", "n", "value", "ci_low", "ci_high", "knob", *COUNTED,
+    "task", "method", "seeds", "n", "value", "ci_low", "ci_high", "learning_rate", "C", *COUNTED,
     "seconds_per_step", "seconds_to_95", "forgotten", "forgotten_low", "forgotten_high", "recall",
 }  # fmt: skip
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # peft's remarks about versions
 
 
+def all_of(
+    base: str, task: Task, methods: list[TuningMethod], budget: TrainingBudget, candidates: int
+) -> list[Any]:
+    """The baselines, and each tuning method."""
+    tuned = fine_tunings(base, task, methods, budget, candidates)
+    return [*baselines(task, candidates), *tuned]
+
+
 @pytest.fixture(scope="module")
-def climbed(tiny_model_dir: ModelDir, word_task: Callable[[], Task]) -> Climb:
-    """A few rungs on a tiny model, two tries each, two seeds."""
-    base = str(tiny_model_dir("llama"))
-    memory = base_memory(base, pages=3, questions=4)
-    task = word_task()
-    rungs = [ALL[name] for name in NAMES]
-    rungs[2] = replace(rungs[2], rate=GIVEN)
-    return climb(task, base, rungs, SEEDS, TINY, tries=2, memory=memory, keep=["full"])
+def probe(tiny_model_dir: ModelDir) -> ForgettingProbe:
+    made = forgetting_probe(str(tiny_model_dir("llama")), pages=3, questions=4)
+    assert made is not None
+    return made
 
 
-def test_every_method_has_a_row_with_all_columns(climbed: Climb) -> None:
-    assert climbed.rungs == [*BASELINES, *NAMES]
-    size = climbed.task.test_size
-    for name in climbed.rungs:
-        row = climbed.row(name)
+@pytest.fixture(scope="module")
+def compared(
+    tiny_model_dir: ModelDir, word_task: Callable[[], Task], probe: ForgettingProbe
+) -> Comparison:
+    """A few methods on a tiny model, two candidates each, two seeds."""
+    base, task = str(tiny_model_dir("llama")), word_task()
+    methods = [ALL[name] for name in NAMES]
+    methods[2] = replace(methods[2], learning_rate=GIVEN)
+    estimators = all_of(base, task, methods, TINY, 2)
+    return compare(task, estimators, SEEDS, forgetting=probe, keep=["full"])
+
+
+def test_every_method_has_a_row_with_all_columns(compared: Comparison) -> None:
+    assert compared.methods == [*BASELINES, *NAMES]
+    size = compared.task.test_size
+    for name in compared.methods:
+        row = compared.row(name)
         assert set(row) == COLUMNS
         assert (row["task"], row["method"], row["seeds"], row["n"]) == ("words", name, 2, size)
         assert 0 <= row["ci_low"] <= row["value"] <= row["ci_high"] <= 1
@@ -62,89 +86,94 @@ def test_every_method_has_a_row_with_all_columns(climbed: Climb) -> None:
             assert set(costs.values()) == {None}
         else:
             assert all(value > 0 for value in costs.values())
-            assert row["seconds_to_95"] <= climbed.column("seconds", name).mean()
+            assert row["seconds_to_95"] <= compared.column("seconds", name).mean()
     record = Record("n", "quick", 0, {}, {}, "run")
-    for name in climbed.rungs:
-        record.metric("ladder", **climbed.row(name))  # what a record refuses would show here
-    assert len(record.metrics) == len(climbed.rungs)
+    for name in compared.methods:
+        record.metric("ladder", **compared.row(name))  # what a record refuses would show here
+    assert len(record.metrics) == len(compared.methods)
 
 
-def test_the_test_part_is_read_once(climbed: Climb) -> None:
-    assert climbed.task.test_reads == 1
+def test_the_test_part_is_read_once(compared: Comparison) -> None:
+    assert compared.task.test_reads == 1
 
 
-def test_the_networks_that_were_to_be_kept_are_those_that_were_examined(climbed: Climb) -> None:
-    assert set(climbed.models) == {"full"}
-    tokenizer = load_tokenizer(climbed.models["full"][0].config.name_or_path)
-    features = encode(tokenizer, list(climbed.test.text), max_length=TINY.max_length)
-    for model, right in zip(climbed.models["full"], climbed.right("full"), strict=True):
-        said = predict(model, features, tokenizer.pad_token_id).argmax(1)
-        assert list(said == climbed.test.label) == list(right == 1)
+def test_the_networks_that_were_to_be_kept_are_those_that_were_examined(
+    compared: Comparison,
+) -> None:
+    assert set(compared.models) == {"full"}
+    tokenizer = load_tokenizer(compared.models["full"][0].config.name_or_path)
+    features = encode(tokenizer, list(compared.test.text), max_length=TINY.max_length)
+    for model, outcome in zip(compared.models["full"], compared.correct("full"), strict=True):
+        predicted = predict(model, features, tokenizer.pad_token_id).argmax(1)
+        assert list(predicted == compared.test.label) == list(outcome == 1)
 
 
-def test_tries_are_equal_and_the_choice_is_made_on_validation(climbed: Climb) -> None:
-    tries = climbed.curve.tries
-    assert set(tries.method) == set(climbed.rungs) - {"majority"}
-    for name, own in tries.groupby("method"):
-        assert len(own) == own.knob.nunique() == (1 if name == "LoRA 4" else 2)
-        chosen = climbed.column("knob", str(name))
-        assert set(chosen) == {own.knob[own.validation.idxmax()]}
-        assert climbed.validation(str(name)) == own.validation.max()
-    assert climbed.row("LoRA 4")["knob"] == GIVEN
-    head, full = (tries[tries.method == name].knob.max() for name in ("head", "full"))
-    assert head / full == pytest.approx(ALL["head"].start / ALL["full"].start)
+def test_candidates_are_equal_and_the_choice_is_made_on_validation(compared: Comparison) -> None:
+    tried = compared.tried.assign(value=compared.tried.learning_rate.fillna(compared.tried.C))
+    assert set(tried.method) == set(compared.methods) - {"majority"}
+    for name, own in tried.groupby("method"):
+        assert len(own) == own.value.nunique() == (1 if name == "LoRA 4" else 2)
+        hyperparameter = "C" if name in BASELINES else "learning_rate"
+        chosen = compared.column(hyperparameter, str(name))
+        assert set(chosen) == {own.value[own.validation.idxmax()]}
+        assert compared.validation(str(name)) == own.validation.max()
+    assert compared.row("LoRA 4")["learning_rate"] == GIVEN
+    head, full = (tried[tried.method == name].value.max() for name in ("head", "full"))
+    assert head / full == pytest.approx(
+        ALL["head"].learning_rate_factor / ALL["full"].learning_rate_factor
+    )
 
 
-def test_points_of_each_seed_are_named_alike_whatever_the_rung_is_called(climbed: Climb) -> None:
-    points = climbed.by_seed("test", "LoRA 4", "LoRA")
+def test_points_of_each_seed_are_named_alike_whatever_the_method_is_called(
+    compared: Comparison,
+) -> None:
+    points = compared.by_seed("test", "LoRA 4", "LoRA")
     assert [point["seed"] for point in points] == SEEDS
-    assert [point["value"] for point in points] == list(climbed.right("LoRA 4").mean(1))
+    assert [point["value"] for point in points] == list(compared.correct("LoRA 4").mean(1))
     assert {(point["method"], point["task"]) for point in points} == {("LoRA", "words")}
 
 
-def test_what_is_forgotten(climbed: Climb) -> None:
-    lost = {name: climbed.row(name)["forgotten"] for name in climbed.rungs}
+def test_what_is_forgotten(compared: Comparison, probe: ForgettingProbe) -> None:
+    lost = {name: compared.row(name)["forgotten"] for name in compared.methods}
     assert abs(lost["head"]) < 1e-6
     assert {name for name, value in lost.items() if value is None} == {*BASELINES, "soft prompt"}
     for name in ("LoRA 4", "gradual unfreezing", "full"):
-        row = climbed.row(name)
+        row = compared.row(name)
         assert row["forgotten_low"] < row["forgotten"] < row["forgotten_high"]
-    memory = climbed.memory
-    assert memory is not None
+    memory = probe
     after = [
         bits_per_character(
             as_language_model(memory.base_model, model), memory.tokenizer, memory.pages
         )
-        for model in climbed.models["full"]
+        for model in compared.models["full"]
     ]
     assert lost["full"] == pytest.approx(sum(after) / len(SEEDS) - memory.bits)
     assert abs(lost["full"]) > 1e-3  # of a model that knew nothing it may fall as well as rise
     # The town's questions are for the lab's own model alone.
-    assert {climbed.row(name)["recall"] for name in climbed.rungs} == {None}
+    assert {compared.row(name)["recall"] for name in compared.methods} == {None}
 
 
-def test_memory_is_that_of_the_untouched_model(climbed: Climb) -> None:
-    memory = climbed.memory
-    assert memory is not None
+def test_what_is_forgotten_is_counted_from_the_untouched_model(probe: ForgettingProbe) -> None:
+    memory = probe
     base, tokenizer = load_causal_lm(memory.base_model), load_tokenizer(memory.base_model)
     assert memory.bits == bits_per_character(base, tokenizer, memory.pages)
-    assert Memory(memory.base_model, 3, 4).pages == memory.pages
+    assert ForgettingProbe(memory.base_model, 3, 4).pages == memory.pages
 
 
-def test_gains_are_paired_by_seed_and_text(climbed: Climb) -> None:
-    assert climbed.right("full").shape == (len(SEEDS), climbed.task.test_size)
-    gain = climbed.gain("full", "head")
-    accuracies = [climbed.accuracy(name).value for name in ("full", "head")]
-    assert gain.value == pytest.approx(accuracies[0] - accuracies[1])
-    assert (gain.low, gain.high) != (0, 0)
-    assert climbed.gain("full", "full").value == 0
+def test_differences_are_paired_by_seed_and_text(compared: Comparison) -> None:
+    assert compared.correct("full").shape == (len(SEEDS), compared.task.test_size)
+    difference = compared.difference("full", "head")
+    accuracies = [compared.accuracy(name).value for name in ("full", "head")]
+    assert difference.value == pytest.approx(accuracies[0] - accuracies[1])
+    assert (difference.low, difference.high) != (0, 0)
+    assert compared.difference("full", "full").value == 0
 
 
 def test_a_tuned_network_that_moved_has_forgotten_and_nothing_else_has(
     tiny_model_dir: ModelDir,
 ) -> None:
     base = str(tiny_model_dir("llama"))
-    memory = Memory(base, pages=2, questions=0)
+    memory = ForgettingProbe(base, pages=2, questions=0)
     model = load_classifier(base, ["a", "b"])
 
     def left() -> dict[str, float | None]:
@@ -166,27 +195,27 @@ def test_an_encoder_forgets_nothing_that_could_be_measured(
     tiny_model_dir: ModelDir, word_task: Callable[[], Task]
 ) -> None:
     base, task = str(tiny_model_dir("bert")), word_task()
-    memory = base_memory(base, pages=3, questions=4)
-    assert memory is None
-    done = climb(task, base, [ALL["head"], ALL["full"]], [0], TINY, memory=memory)
-    for name in done.rungs:
+    assert forgetting_probe(base, pages=3, questions=4) is None
+    methods = all_of(base, task, [ALL["head"], ALL["full"]], TINY, 1)
+    done = compare(task, methods, [0])
+    for name in done.methods:
         row = done.row(name)
         assert [row[column] for column in ("forgotten", "forgotten_low", "recall")] == [None] * 3
     assert task.test_reads == 1
 
 
-def test_the_ladder_as_a_table(climbed: Climb) -> None:
-    table = ladder_frame(climbed.row(name) for name in climbed.rungs)
-    assert list(table.index) == [("words", name) for name in climbed.rungs]
+def test_the_comparison_as_a_table(compared: Comparison) -> None:
+    table = comparison_table(compared.row(name) for name in compared.methods)
+    assert list(table.index) == [("words", name) for name in compared.methods]
     assert not table.isna().any().any()
     assert table.loc[("words", "full"), "share"] == "100.00%"
-    assert table.loc[("words", "majority"), "trained"] == "-"
-    assert table.loc[("words", "soft prompt"), "bits forgotten"] == "-"
-    assert table.loc[("words", "head"), "bits forgotten"] in ("0.00", "-0.00")
-    accuracy = climbed.accuracy("full")
+    assert table.loc[("words", "majority"), "trainable parameters"] == "-"
+    assert table.loc[("words", "soft prompt"), "forgetting (bits per character)"] == "-"
+    forgotten = table.loc[("words", "head"), "forgetting (bits per character)"]
+    assert forgotten in ("0.00", "-0.00")
+    accuracy = compared.accuracy("full")
     shown: Any = table.loc[("words", "full"), "test accuracy"]
     assert shown.startswith(f"{accuracy.value:.2f} [")
-    assert climbed.curve.accuracy("full", FULL) == accuracy
 
 
 @pytest.mark.slow
@@ -194,15 +223,17 @@ def test_processes_of_their_own_give_the_same_numbers(
     tiny_model_dir: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     base, task = str(tiny_model_dir("llama")), load_task("reviews")
-    rungs = [rung for rung in ladder(2) if rung.name in ("LoRA 4", "full")]
-    short = Schooling(passes=1, least_steps=4, most_steps=4, max_length=16, looks=1)
+    methods = [method for method in all_methods(2) if method.name in ("LoRA 4", "full")]
+    short = TrainingBudget(epochs=1, min_steps=4, max_steps=4, max_length=16, eval_points=1)
     found = []
     for worth in (10**6, 1):  # never, and always
         monkeypatch.setattr("ftlab.experiments.comparison.WORTH_PROCESSES", worth)
-        found.append(climb(task, base, rungs, [0, 1], short, keep=["full"]))
+        found.append(compare(task, all_of(base, task, methods, short, 1), [0, 1], keep=["full"]))
     alone, spread = found
-    assert alone.rungs == spread.rungs
+    assert alone.methods == spread.methods
     assert len(spread.models["full"]) == 2
-    for name in alone.rungs:
-        assert (alone.right(name) == spread.right(name)).mean() > 0.99
-        assert alone.column("knob", name).tolist() == spread.column("knob", name).tolist()
+    for name in alone.methods:
+        assert (alone.correct(name) == spread.correct(name)).mean() > 0.99
+        assert alone.column("learning_rate", name)[-1:] == pytest.approx(
+            spread.column("learning_rate", name)[-1:], nan_ok=True
+        )

@@ -7,7 +7,7 @@ import os
 import pytest
 import torch
 
-from ftlab.common.parallel import in_parallel, on_gpu, pays
+from ftlab.common.parallel import in_parallel, on_gpu, worth_processes
 from ftlab.training import choose_device
 
 
@@ -36,8 +36,8 @@ def test_jobs_share_the_cores_but_not_a_gpu(device: str) -> None:
 
 def test_other_processes_pay_on_a_cpu_with_enough_to_do(device: str) -> None:
     assert on_gpu() == (choose_device()[0].type != "cpu") == (device != "cpu")
-    assert pays(100, least=100) == (device == "cpu")
-    assert not pays(99, least=100)
+    assert worth_processes(100, least=100) == (device == "cpu")
+    assert not worth_processes(99, least=100)
 
 
 @pytest.mark.parametrize(("cores", "jobs"), [(1, 3), (2, 1), (2, 0)])

@@ -1,4 +1,4 @@
-"""Models taught and asked, and questions of one's own."""
+"""Models fine-tuned on pairs and asked, and questions of the reader's own."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ftlab.evaluation.timing import latencies
 from ftlab.models import load_causal_lm, load_tokenizer, stored_bytes
 from ftlab.rag.own import FEWEST, OwnItem, own_need, read_case
 from ftlab.rag.passages import AskedQuestion
-from ftlab.tuning.sft import Teaching, serve, teach, teach_all
+from ftlab.tuning.sft import SFTConfig, fine_tune, fine_tune_all, generate_answers
 
 PAIRS = [
     (f"Question: What is the colour of the Sabmet {thing}?\nAnswer:", f"It is {colour}.")
@@ -21,56 +21,60 @@ PAIRS = [
 ]
 
 
-def test_what_was_taught_is_said() -> None:
+def test_what_was_trained_is_answered() -> None:
     jobs = {
         draw: {
             "base_model": "lab",
             "pairs": PAIRS,
-            "teaching": Teaching(25, 1.0, batch_size=4),
+            "config": SFTConfig(25, 1.0, batch_size=4),
             "seed": draw,
             "prompts": {"colours": [prompt for prompt, _ in PAIRS]},
         }
         for draw in (0, 1)
     }
-    for taught in teach_all(jobs, "taught").values():
-        assert taught.served["colours"].texts == [answer for _, answer in PAIRS]
-        assert taught.tokens > 25 * 4 * 15  # every step reads four pairs of at least 15 tokens
-        assert taught.seconds > 0
+    for result in fine_tune_all(jobs, "taught").values():
+        assert result.generations["colours"].texts == [answer for _, answer in PAIRS]
+        assert (
+            result.training_tokens > 25 * 4 * 15
+        )  # every step reads four pairs of at least 15 tokens
+        assert result.seconds > 0
 
 
 @pytest.mark.parametrize("least", [1, 1000])
 def test_a_model_that_is_kept_is_the_one_that_answered(
     least: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whether it was taught in this process or in another one."""
+    """Whether it was result in this process or in another one."""
     monkeypatch.setattr("ftlab.tuning.sft.WORTH_PROCESSES", least)
     asked = [prompt for prompt, _ in PAIRS]
     job = {
         "base_model": "lab",
         "pairs": PAIRS,
-        "teaching": Teaching(25, 1.0, batch_size=4),
+        "config": SFTConfig(25, 1.0, batch_size=4),
         "seed": 0,
         "prompts": {"colours": asked},
     }
-    done = teach_all({"kept": job | {"keep": True}, "gone": job}, "taught")
+    done = fine_tune_all({"kept": job | {"keep": True}, "gone": job}, "taught")
     assert done["gone"].model is None
     kept = done["kept"].model
     assert kept is not None
-    assert serve(kept, load_tokenizer("lab"), asked).texts == [answer for _, answer in PAIRS]
+    assert generate_answers(kept, load_tokenizer("lab"), asked).texts == [
+        answer for _, answer in PAIRS
+    ]
     assert stored_bytes(kept) == stored_bytes(load_causal_lm("lab"))
 
 
-def test_lora_moves_a_few_numbers_and_a_whole_teaching_all_of_them() -> None:
-    whole, _, moved = teach("lab", PAIRS, Teaching(1, 1.0), seed=0)
+def test_lora_moves_a_few_numbers_and_full_fine_tuning_all_of_them() -> None:
+    whole, _, moved = fine_tune("lab", PAIRS, SFTConfig(1, 1.0), seed=0)
     assert moved == sum(p.numel() for p in whole.parameters())
-    _, _, added = teach("lab", PAIRS, Teaching(1, 1.0, rank=2), seed=0)
+    _, _, added = fine_tune("lab", PAIRS, SFTConfig(1, 1.0, rank=2), seed=0)
     assert 0 < added < moved / 20
 
 
 def test_answers_are_counted_and_timed_one_by_one() -> None:
     model, tokenizer = load_causal_lm("lab"), load_tokenizer("lab")
     prompts = [PAIRS[0][0], f"Notes: The bell is red.\n{PAIRS[1][0]}"]
-    served = serve(model, tokenizer, prompts, max_new_tokens=6)
+    served = generate_answers(model, tokenizer, prompts, max_new_tokens=6)
     assert served.prompt_tokens.tolist() == [len(tokenizer(p)["input_ids"]) for p in prompts]
     assert ((served.new_tokens > 0) & (served.new_tokens <= 7)).all()
     assert (latencies(model, tokenizer, prompts, max_new_tokens=2) > 0).all()

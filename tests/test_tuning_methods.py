@@ -1,4 +1,4 @@
-"""The ladder: every rung moves what it says and nothing else, and its costs are the true ones."""
+"""Tuning methods: each trains what it says and nothing else, and its costs are the true ones."""
 
 from __future__ import annotations
 
@@ -13,24 +13,24 @@ from conftest import CAUSAL, ENCODERS, FAMILIES, LATE, ORDERS, refused
 from ftlab.data import collate, encode, load_task
 from ftlab.evaluation.cost import costs
 from ftlab.evaluation.forgetting import forgotten
-from ftlab.experiments import estimators
+from ftlab.experiments import FineTuning, TrainingBudget
 from ftlab.models import load_causal_lm, load_classifier, load_tokenizer
 from ftlab.models.classifier import as_language_model
 from ftlab.models.layers import layers as layers_of
 from ftlab.training import fit
 from ftlab.tuning import freezing
-from ftlab.tuning.methods import Rung, ladder
+from ftlab.tuning.methods import TuningMethod, all_methods
 
 ModelDir = Callable[[str], Path]
 TEXTS, LABELS = ORDERS[:8], LATE[:8]
-RUNGS = {rung.name: rung for rung in ladder(2, ranks=(1, 4))}
+METHODS = {method.name: method for method in all_methods(2, ranks=(1, 4))}
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # peft's remarks about versions
 
 
-def prepared(folder: Path, rung: Rung) -> Any:
+def prepared(folder: Path, method: TuningMethod) -> Any:
     model = load_classifier(str(folder), ["fine", "late"])
-    rung.prepare(model, 0)
+    method.prepare(model, 0)
     return model
 
 
@@ -41,7 +41,7 @@ def rows(folder: Path) -> list[Any]:
 # Every method on a decoder and an encoder; on the others those that look into the model: LoRA for
 # its matrices, two of peft's for the family. (Freezing does so family by family in its own tests.)
 # A classifier has no use for the head of a language model: tied or not, it is the same network.
-EACH = [(name, family) for family in ("llama", "bert") for name in RUNGS] + [
+EACH = [(name, family) for family in ("llama", "bert") for name in METHODS] + [
     (name, family)
     for family in FAMILIES
     for name in ("LoRA 4", "IA3", "prefix")
@@ -50,17 +50,17 @@ EACH = [(name, family) for family in ("llama", "bert") for name in RUNGS] + [
 
 
 @pytest.mark.parametrize(("name", "family"), EACH)
-def test_a_rung_moves_what_it_says_and_nothing_else(
+def test_a_method_trains_what_it_says_and_nothing_else(
     name: str, family: str, tiny_model_dir: ModelDir
 ) -> None:
-    folder, rung = tiny_model_dir(family), RUNGS[name]
+    folder, method = tiny_model_dir(family), METHODS[name]
     if family == "distilbert" and name in ("IA3", "prefix", "soft prompt"):
-        refused(lambda: prepared(folder, rung), "peft has no", "distilbert")
+        refused(lambda: prepared(folder, method), "peft has no", "distilbert")
         return
-    model = prepared(folder, rung)
+    model = prepared(folder, method)
     wanted = {name for name, p in model.named_parameters() if p.requires_grad}
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
-    factors = rung.rate_factors(model) if rung.rate_factors else None
+    factors = method.rate_factors(model) if method.rate_factors else None
     fit(
         model,
         rows(folder),
@@ -85,13 +85,13 @@ def test_another_fault_of_peft_is_not_told_as_an_unknown_family(
 
     monkeypatch.setattr("peft.get_peft_model", fail)
     with pytest.raises(ValueError, match=r"^a fault of its own$"):
-        prepared(tiny_model_dir("llama"), RUNGS["prefix"])
+        prepared(tiny_model_dir("llama"), METHODS["prefix"])
 
 
-def test_rungs_of_the_ladder_go_up(tiny_model_dir: ModelDir) -> None:
+def test_methods_are_listed_by_what_they_train(tiny_model_dir: ModelDir) -> None:
     folder = tiny_model_dir("llama")
     counted = {
-        name: costs(prepared(folder, r), collate(rows(folder), 0)) for name, r in RUNGS.items()
+        name: costs(prepared(folder, r), collate(rows(folder), 0)) for name, r in METHODS.items()
     }
     size = {name: cost["trainable"] for name, cost in counted.items()}
     assert size["head"] == 2 * 32 + 2
@@ -122,7 +122,7 @@ def test_memory_counts_what_is_kept_for_the_backward_pass() -> None:
 
 def test_counting_costs_leaves_the_callers_random_numbers_alone(tiny_model_dir: ModelDir) -> None:
     folder = tiny_model_dir("llama")
-    model, batch = prepared(folder, RUNGS["full"]), collate(rows(folder), 0)
+    model, batch = prepared(folder, METHODS["full"]), collate(rows(folder), 0)
     before = torch.get_rng_state()
     costs(model, batch)
     assert torch.equal(torch.get_rng_state(), before)
@@ -132,10 +132,10 @@ def test_counting_costs_leaves_the_callers_random_numbers_alone(tiny_model_dir: 
 def test_gradual_unfreezing_trains_exactly_the_layers_of_its_stage(
     family: str, tiny_model_dir: ModelDir
 ) -> None:
-    folder, rung = tiny_model_dir(family), RUNGS["gradual unfreezing"]
-    model = prepared(folder, rung)
-    assert rung.stages is not None
-    stages = rung.stages(model)
+    folder, method = tiny_model_dir(family), METHODS["gradual unfreezing"]
+    model = prepared(folder, method)
+    assert method.stages is not None
+    stages = method.stages(model)
     after = [layer for layer in layers_of(model) if layer in ("last norm", "head")]
     assert after == (["head"] if family in ENCODERS else ["last norm", "head"])
     assert stages == [
@@ -154,9 +154,9 @@ def test_gradual_unfreezing_trains_exactly_the_layers_of_its_stage(
 
 
 def test_rates_fall_towards_the_embeddings(tiny_model_dir: ModelDir) -> None:
-    rung = RUNGS["rates by depth"]
-    assert rung.rate_factors is not None
-    factors = rung.rate_factors(prepared(tiny_model_dir("llama"), rung))
+    method = METHODS["rates by depth"]
+    assert method.rate_factors is not None
+    factors = method.rate_factors(prepared(tiny_model_dir("llama"), method))
     assert factors["head"] == 1.0
     assert 1.0 > factors["block 2"] > factors["block 1"] > factors["embeddings"] > 0.2
 
@@ -166,7 +166,7 @@ def test_rates_fall_towards_the_embeddings(tiny_model_dir: ModelDir) -> None:
 def test_what_a_classifier_forgot(name: str, family: str, tiny_model_dir: ModelDir) -> None:
     folder = tiny_model_dir(family)
     base, tokenizer = load_causal_lm(str(folder)), load_tokenizer(str(folder))
-    model = prepared(folder, RUNGS[name])
+    model = prepared(folder, METHODS[name])
     untouched = as_language_model(str(folder), model)
     assert abs(forgotten(base, untouched, tokenizer, TEXTS)) < 1e-5
     fit(model, rows(folder), pad_id=0, learning_rate=2e-2, epochs=5, progress=False)
@@ -188,26 +188,25 @@ def test_a_language_model_is_wholly_where_its_trained_network_is(
 
 def test_a_soft_prompt_is_for_one_task(tiny_model_dir: ModelDir) -> None:
     folder = tiny_model_dir("llama")
-    model = prepared(folder, RUNGS["soft prompt"])
+    model = prepared(folder, METHODS["soft prompt"])
     refused(lambda: as_language_model(str(folder), model), "wrapped")
 
 
 def test_stages_share_the_steps_and_make_one_history(tiny_model_dir: ModelDir) -> None:
     folder = str(tiny_model_dir("llama"))
     task = load_task("reviews")
-    schooling = estimators.Schooling(passes=1, least_steps=9, most_steps=9, max_length=16, looks=2)
+    budget = TrainingBudget(epochs=1, min_steps=9, max_steps=9, max_length=16, eval_points=2)
     some = task.train.sample(20, random_state=0)
-    rung = RUNGS["gradual unfreezing"]
-    method = estimators.fine_tuning(
-        "gradual", folder, task, (1e-3,), schooling, rung=rung, watched=[len(some)]
-    )
-    learned = method.learn(some, 1e-3, 0)
-    assert learned.steps == 8  # four stages of two steps
-    assert learned.history is not None
-    assert list(learned.history["step"]) == list(range(1, 9))
-    assert learned.history["seconds"].is_monotonic_increasing
-    assert learned.seconds == learned.history["seconds"].iloc[-1]
-    assert all(p.requires_grad for p in learned.model.parameters())
+    method = METHODS["gradual unfreezing"]
+    watched = (len(some),)
+    estimator = FineTuning("gradual", folder, task, budget, tuning=method, watched=watched)
+    fitted = estimator.fit(some, 1e-3, 0)
+    assert fitted.steps == 8  # four stages of two steps
+    assert fitted.history is not None
+    assert list(fitted.history["step"]) == list(range(1, 9))
+    assert fitted.history["seconds"].is_monotonic_increasing
+    assert fitted.seconds == fitted.history["seconds"].iloc[-1]
+    assert all(p.requires_grad for p in fitted.model.parameters())
 
 
 @pytest.mark.parametrize("name", ["gradual unfreezing", "rates by depth", "no warm-up"])
@@ -215,9 +214,9 @@ def test_a_schedule_reaches_the_training(
     name: str, tiny_model_dir: ModelDir, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """What a method tells `fit`, and what moves in each of its stages."""
-    folder, rung = str(tiny_model_dir("llama")), RUNGS[name]
+    folder, method = str(tiny_model_dir("llama")), METHODS[name]
     task = load_task("reviews")
-    schooling = estimators.Schooling(passes=1, least_steps=8, most_steps=8, max_length=16)
+    budget = TrainingBudget(epochs=1, min_steps=8, max_steps=8, max_length=16)
     told, moved = [], []
 
     def watched(model: Any, *arguments: Any, **settings: Any) -> Any:
@@ -230,8 +229,8 @@ def test_a_schedule_reaches_the_training(
         return run
 
     monkeypatch.setattr("ftlab.training.fit", watched)
-    method = estimators.fine_tuning("m", folder, task, (1e-3,), schooling, rung=rung)
-    method.learn(task.train.sample(20, random_state=0), 1e-3, 0)
+    estimator = FineTuning("m", folder, task, budget, tuning=method)
+    estimator.fit(task.train.sample(20, random_state=0), 1e-3, 0)
     everything = {"embeddings", "block 1", "block 2", "last norm", "head"}
     if name == "gradual unfreezing":
         assert moved == [
@@ -246,15 +245,15 @@ def test_a_schedule_reaches_the_training(
     factors = told[0]["rate_factors"]
     assert (factors is not None) == (name == "rates by depth")
     assert factors is None or factors["embeddings"] < factors["block 2"] < factors["head"]
-    assert told[0].get("warmup") == (0.0 if name == "no warm-up" else None)
+    assert told[0]["warmup"] == (0.0 if name == "no warm-up" else 0.1)
 
 
 @pytest.mark.parametrize("name", ["LoRA 4", "head", "norms and biases", "soft prompt"])
-def test_a_rung_begins_where_the_model_is(name: str, tiny_model_dir: ModelDir) -> None:
+def test_a_method_begins_where_the_model_is(name: str, tiny_model_dir: ModelDir) -> None:
     """What is put in changes nothing before it is trained; only a prompt can not but be read."""
     folder = tiny_model_dir("llama")
     batch = collate(rows(folder), 0)
     bare = load_classifier(str(folder), ["fine", "late"])
     with torch.inference_mode():
-        said = [model.eval()(**batch).logits for model in (bare, prepared(folder, RUNGS[name]))]
-    assert torch.equal(*said) == (name != "soft prompt")
+        logits = [model.eval()(**batch).logits for model in (bare, prepared(folder, METHODS[name]))]
+    assert torch.equal(*logits) == (name != "soft prompt")
