@@ -21,6 +21,7 @@ from ftlab.common.parallel import in_parallel
 from ftlab.evaluation import Estimate
 from ftlab.evaluation.timing import time_side_by_side, weight_change
 from ftlab.experiments import (
+    FULL,
     FineTuning,
     FittedModel,
     FrozenFeatures,
@@ -31,7 +32,6 @@ from ftlab.experiments import (
 )
 from ftlab.experiments.estimators import Estimator
 from ftlab.experiments.learning_curve import (
-    FULL,
     cost_until,
     labels_needed,
     over_seeds,
