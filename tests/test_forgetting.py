@@ -10,7 +10,7 @@ import pytest
 from conftest import LATE, ORDERS
 
 from ftlab.data import encode
-from ftlab.evaluation.forgetting import Memory, forgotten
+from ftlab.evaluation.forgetting import ForgettingProbe, forgotten
 from ftlab.models import bits_per_character, load_causal_lm, load_classifier, load_tokenizer
 from ftlab.models.classifier import as_language_model
 from ftlab.training import fit
@@ -23,12 +23,12 @@ PAGES = 2
 def learned(
     tiny_model_dir: Callable[[str], Path], tmp_path_factory: pytest.TempPathFactory
 ) -> tuple[str, str]:
-    """A tiny language model before and after it has learned the pages that `Memory` asks for."""
+    """A tiny language model before and after it has learned the pages that the probe asks for."""
     before = str(tiny_model_dir("llama"))
     tokenizer, model = load_tokenizer(before), load_causal_lm(before)
     rows = [
         {"input_ids": row["input_ids"][i : i + 32], "labels": row["input_ids"][i : i + 32]}
-        for row in encode(tokenizer, Memory(before, PAGES, 0).pages)
+        for row in encode(tokenizer, ForgettingProbe(before, PAGES, 0).pages)
         for i in range(0, len(row["input_ids"]) - 1, 32)
     ]
     fit(model, rows, pad_id=0, learning_rate=1e-2, epochs=30, batch_size=8, progress=False)
@@ -52,7 +52,7 @@ def test_tuning_on_other_texts_costs_bits_on_the_pages_that_were_known(
     learned: tuple[str, str],
 ) -> None:
     _, folder = learned
-    memory, model = Memory(folder, PAGES, 0), tuned(folder)
+    memory, model = ForgettingProbe(folder, PAGES, 0), tuned(folder)
     after = bits_per_character(
         as_language_model(folder, model), load_tokenizer(folder), memory.pages
     )
@@ -62,7 +62,7 @@ def test_tuning_on_other_texts_costs_bits_on_the_pages_that_were_known(
 
 def test_a_head_alone_forgets_nothing(learned: tuple[str, str]) -> None:
     _, folder = learned
-    memory = Memory(folder, PAGES, 0)
+    memory = ForgettingProbe(folder, PAGES, 0)
     assert memory.after(tuned(folder, ["head"]))["forgotten"] == pytest.approx(0, abs=1e-5)
 
 
@@ -71,7 +71,7 @@ def test_who_has_learned_the_pages_has_forgotten_less_than_nothing(
 ) -> None:
     tokenizer = load_tokenizer(learned[0])
     before, after = map(load_causal_lm, learned)
-    pages = Memory(learned[0], PAGES, 0).pages
+    pages = ForgettingProbe(learned[0], PAGES, 0).pages
     change = forgotten(before, after, tokenizer, pages)
     assert change < -1
     assert forgotten(after, before, tokenizer, pages) == pytest.approx(-change)

@@ -221,6 +221,7 @@ torch.save(model.state_dict(), sys.argv[3])
 """
 
 
+@pytest.mark.slow
 def test_an_adapter_is_read_by_another_process(llama: Path, tmp_path: Path) -> None:
     model = lora.add_lora(classifier(llama), rank=2)
     train(model, llama)
@@ -295,6 +296,7 @@ lora.save_adapter(model, sys.argv[2])
 """
 
 
+@pytest.mark.slow
 def test_a_save_that_is_killed_leaves_the_earlier_adapter(llama: Path, tmp_path: Path) -> None:
     lora.save_adapter(lora.add_lora(classifier(llama), rank=2), tmp_path)
     done = subprocess.run([sys.executable, "-c", KILLED, str(llama), str(tmp_path)])

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ast
+import functools
 import importlib.metadata
 import json
 import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -143,9 +144,13 @@ def needed(path: Path) -> Iterator[str]:
     else:
         sources = [path.read_text(encoding="utf-8")]
     modules = {name.split(".")[0] for source in sources for name in imported(ast.parse(source))}
-    known = importlib.metadata.packages_distributions()
     for module in modules - {*sys.stdlib_module_names, "ftlab", "sentence_transformers"}:
-        yield known[module][0].lower().replace("_", "-")
+        yield distributions()[module][0].lower().replace("_", "-")
+
+
+@functools.cache  # it reads the lists of files of all that is installed
+def distributions() -> Mapping[str, list[str]]:
+    return importlib.metadata.packages_distributions()
 
 
 @pytest.mark.parametrize("path", [*MODULES, *NOTEBOOKS], ids=relative)

@@ -17,7 +17,7 @@ DEFINED = {
         "90% of the random network's best": "what counts as having learned",
         "a smallest effect of 0.02": "declared by PRE-09",
         "only 30 points of accuracy would matter": "supposed in an exercise",
-        "effect=0.3)": "an effect to try in an exercise",
+        "effect=0.3": "an effect to try in an exercise",
     },
     "02_layer_freezing": {
         "until 95% of its best validation accuracy": "what ends the count of seconds"
@@ -41,9 +41,8 @@ DEFINED = {
         "a difference of 3 points": "asked for in an exercise",
     },
     "99_verdicts": {
-        "verdicts.rejudged(asked, 0.01)": "a rule to try in an exercise",
         "of many intervals at 95%": "the level of all intervals",
-        '"above 0.01")': "a rule to try in an exercise",
+        "rejudged(asked, 0.01)": "an effect to try in an exercise",
     },
 }
 NO_PROSE = [

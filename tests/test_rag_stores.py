@@ -212,6 +212,7 @@ def test_a_server_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> 
     refused(lambda: open_store("http://127.0.0.1:9", WIDTH), "127.0.0.1:9")
 
 
+@pytest.mark.slow
 def test_two_on_one_index(path: Path) -> None:
     first = open_store(path, WIDTH)
     first.upsert(page("a", 1), vectors(1))

@@ -40,7 +40,7 @@ def test_what_was_trained_is_answered() -> None:
         assert result.seconds > 0
 
 
-@pytest.mark.parametrize("least", [1, 1000])
+@pytest.mark.parametrize("least", [pytest.param(1, marks=pytest.mark.slow), 1000])
 def test_a_model_that_is_kept_is_the_one_that_answered(
     least: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -391,7 +391,7 @@ def test_a_run_is_renamed_when_code_that_it_leads_to_changes(
     path = write_notebook(
         tmp_path / "x.ipynb", code="def late():\n    from ftlab.training import fit"
     )
-    used = "training/fitting.py", "training/optimizing.py", "models/rng.py", "lab.py"
+    used = "training/fitting.py", "training/optimizer.py", "models/rng.py", "lab.py"
     # `open_lab` imports the next one within a function; the last one is imported by any of them.
     used += "notebook/environment.py", "__init__.py"
     names = [named_with(path, module) for module in ("", *used)]
