@@ -1,4 +1,4 @@
-"""Forked kernels: what a run gets from the warm process, and what it may not get from another."""
+"""Forked kernels: what a run gets from the server, and what it may not get from another."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import nbformat
 import psutil
 import pytest
 
-from ftlab.batch.forkserver import imports_of, possible, warm_process
+from ftlab.batch.forkserver import can_fork, fork_server, preload_modules
 from ftlab.batch.kernels import Kernels
 from ftlab.batch.running import execute
 from ftlab.paths import project_root
 from ftlab.records import RUN_ID_VARIABLE, read_record
 
-pytestmark = pytest.mark.skipif(not possible(), reason="kernels are forked on Linux only")
+pytestmark = pytest.mark.skipif(not can_fork(), reason="kernels are forked on Linux only")
 
 PARAMETERS = 'profile = "quick"'
 # What one run could leave behind for the next, if anything could.
@@ -94,13 +94,13 @@ def test_a_run_sees_nothing_of_another(tmp_path: Path) -> None:
         assert seen["main"]
     assert first["given"] == "one"
     assert second["given"] == "two"
-    assert first["parent"] == second["parent"] != os.getpid()  # forks of one warm process
+    assert first["parent"] == second["parent"] != os.getpid()  # forks of one server
     # Unseeded generators are as different as in two processes that were started.
     assert first["random"] != second["random"]
     assert first["numpy"] != second["numpy"]
 
 
-def test_a_lost_warm_process_is_started_again(tmp_path: Path) -> None:
+def test_a_lost_server_is_started_again(tmp_path: Path) -> None:
     first = seen_by(tmp_path, "first.json", {})
     psutil.Process(first["parent"]).kill()
     psutil.wait_procs([psutil.Process(first["parent"])], timeout=10)
@@ -109,15 +109,15 @@ def test_a_lost_warm_process_is_started_again(tmp_path: Path) -> None:
 
 
 def test_what_a_notebook_imports_is_imported_once() -> None:
-    names = imports_of(project_root() / "notebooks" / "03_lora.ipynb")
+    names = preload_modules(project_root() / "notebooks" / "03_lora.ipynb")
     assert {"torch", "peft", "ftlab.climb", "transformers.models.llama.modeling_llama"} <= {*names}
 
 
-def test_another_number_of_threads_is_another_warm_process() -> None:
+def test_another_number_of_threads_is_another_server() -> None:
     given = {**os.environ, "OMP_NUM_THREADS": "1"}
-    one = warm_process(("json",), given)
-    assert warm_process(("json",), {**given, RUN_ID_VARIABLE: "other"}) is one
-    assert warm_process(("json",), {**given, "OMP_NUM_THREADS": "2"}) is not one
+    one = fork_server(("json",), given)
+    assert fork_server(("json",), {**given, RUN_ID_VARIABLE: "other"}) is one
+    assert fork_server(("json",), {**given, "OMP_NUM_THREADS": "2"}) is not one
 
 
 def test_numbers_are_those_of_a_plain_run_bit_for_bit(tmp_path: Path) -> None:
@@ -125,13 +125,13 @@ def test_numbers_are_those_of_a_plain_run_bit_for_bit(tmp_path: Path) -> None:
     bit, but for times."""
     path = project_root() / "notebooks" / "00_start_here.ipynb"
     found = []
-    for number, warm in enumerate((None, path, path)):
+    for number, preload in enumerate((None, path, path)):
         environment = {
             RUN_ID_VARIABLE: f"run-{number}",
             "FTLAB_RESULTS": str(tmp_path),
             "OMP_NUM_THREADS": "1",
         }
-        kernels = Kernels(environment, str(path.parent), warm)
+        kernels = Kernels(environment, str(path.parent), preload)
         out = tmp_path / f"{number}.ipynb"
         assert execute(path, out, {"profile": "smoke", "seed": 3}, kernels) == ""
         record = read_record(tmp_path / path.stem / f"run-{number}.json")

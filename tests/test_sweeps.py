@@ -117,7 +117,7 @@ def started(command: Sequence[str]) -> subprocess.Popen[bytes]:
 
 
 def test_thirty_kills_change_nothing_but_the_times(root: Path, notes: Path) -> None:
-    """Sweeper, warm process and kernels are killed at random moments of a sweep and of its
+    """Sweeper, fork server and kernels are killed at random moments of a sweep and of its
     resumptions. At the end stands what an undisturbed sweep writes."""
     light(root, "time.sleep(0.2)")
     command = wanted(root, 48)
@@ -128,7 +128,7 @@ def test_thirty_kills_change_nothing_but_the_times(root: Path, notes: Path) -> N
         done = {path.stem for path in (root / "out" / "runs").glob("*.json")}
         before = counted(notes, "begin")
         sweeper = started(command)
-        victim = draw.choice(["sweeper", "sweeper", "warm process", "kernel"])
+        victim = draw.choice(["sweeper", "sweeper", "fork server", "kernel"])
         if draw.random() < 0.8:  # else it is killed before it has begun anything
             more = sum(before.values()) + draw.randint(1, 3)
             until(lambda more=more, sweeper=sweeper: (
@@ -140,7 +140,7 @@ def test_thirty_kills_change_nothing_but_the_times(root: Path, notes: Path) -> N
         except psutil.NoSuchProcess:  # it has found nothing left to do
             family = []
         kernels = [p for p in family if p.pid == os.getpgid(p.pid) and p.ppid() != sweeper.pid]
-        chosen = {"kernel": kernels, "warm process": family[:1]}.get(victim) or []
+        chosen = {"kernel": kernels, "fork server": family[:1]}.get(victim) or []
         kinds[victim if chosen else "sweeper"] += 1
         for process in chosen[:1]:
             process.kill()
