@@ -1,4 +1,4 @@
-"""Forked kernels: what a run gets from the warm process, and what it may not get from another."""
+"""Forked kernels: what a run gets from the server, and what it may not get from another."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ import nbformat
 import psutil
 import pytest
 
-from ftlab.batch.forkserver import imports_of, possible, warm_process
+from ftlab.batch.forkserver import can_fork, fork_server, preload_modules
 from ftlab.batch.kernels import Kernels
 from ftlab.batch.running import execute
 from ftlab.claims.record import RUN_ID_VARIABLE, read_record
 from ftlab.common.paths import project_root
 
-pytestmark = pytest.mark.skipif(not possible(), reason="kernels are forked on Linux only")
+pytestmark = pytest.mark.skipif(not can_fork(), reason="kernels are forked on Linux only")
 
 PARAMETERS = 'profile = "quick"'
 # What one run could leave behind for the next, if anything could.
@@ -96,14 +96,14 @@ def test_a_run_sees_nothing_of_another(tmp_path: Path) -> None:
         assert seen["main"]
     assert first["given"] == "one"
     assert second["given"] == "two"
-    assert first["parent"] == second["parent"] != os.getpid()  # forks of one warm process
+    assert first["parent"] == second["parent"] != os.getpid()  # forks of one server
     # Unseeded generators are as different as in two processes that were started.
     assert first["random"] != second["random"]
     assert first["numpy"] != second["numpy"]
 
 
 @pytest.mark.slow
-def test_a_lost_warm_process_is_started_again(tmp_path: Path) -> None:
+def test_a_lost_server_is_started_again(tmp_path: Path) -> None:
     first = seen_by(tmp_path, "first.json", {})
     psutil.Process(first["parent"]).kill()
     psutil.wait_procs([psutil.Process(first["parent"])], timeout=10)
@@ -112,16 +112,16 @@ def test_a_lost_warm_process_is_started_again(tmp_path: Path) -> None:
 
 
 def test_what_a_notebook_imports_is_imported_once() -> None:
-    names = imports_of(project_root() / "notebooks" / "03_lora.ipynb")
+    names = preload_modules(project_root() / "notebooks" / "03_lora.ipynb")
     lab = "ftlab.experiments.comparison"
     assert {"torch", "peft", lab, "transformers.models.llama.modeling_llama"} <= {*names}
 
 
-def test_another_number_of_threads_is_another_warm_process() -> None:
+def test_another_number_of_threads_is_another_server() -> None:
     given = {**os.environ, "OMP_NUM_THREADS": "1"}
-    one = warm_process(("json",), given)
-    assert warm_process(("json",), {**given, RUN_ID_VARIABLE: "other"}) is one
-    assert warm_process(("json",), {**given, "OMP_NUM_THREADS": "2"}) is not one
+    one = fork_server(("json",), given)
+    assert fork_server(("json",), {**given, RUN_ID_VARIABLE: "other"}) is one
+    assert fork_server(("json",), {**given, "OMP_NUM_THREADS": "2"}) is not one
 
 
 @pytest.mark.slow

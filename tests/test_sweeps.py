@@ -23,7 +23,7 @@ from ftlab.batch.folder import SweepFolder
 from ftlab.cli import main
 
 # Whom the kills meet, in this order.
-VICTIMS = [*["sweeper", "warm process", "kernel"] * 3, "sweeper"]
+VICTIMS = [*["sweeper", "fork server", "kernel"] * 3, "sweeper"]
 # A notebook of the lab by its contract (that of 00_start_here), but light: no torch, no model. It
 # notes its beginning and its end in a file beside it, by its run id.
 LIGHT = """\
@@ -123,7 +123,7 @@ def killed_one(sweeper: subprocess.Popen[bytes], victim: str) -> bool:
     try:
         family = psutil.Process(sweeper.pid).children(recursive=True)
         kernels = [p for p in family if p.pid == os.getpgid(p.pid) and p.ppid() != sweeper.pid]
-        {"kernel": kernels, "warm process": family[:1]}[victim][0].kill()
+        {"kernel": kernels, "fork server": family[:1]}[victim][0].kill()
     except (psutil.NoSuchProcess, ProcessLookupError, IndexError):
         return False
     return True
@@ -131,7 +131,7 @@ def killed_one(sweeper: subprocess.Popen[bytes], victim: str) -> bool:
 
 @pytest.mark.slow
 def test_ten_kills_change_nothing_but_the_times(root: Path, notes: Path) -> None:
-    """Sweeper, warm process and kernels are killed at random moments of a sweep and of its
+    """Sweeper, fork server and kernels are killed at random moments of a sweep and of its
     resumptions, and two sweepers before they have begun anything. At the end stands what an
     undisturbed sweep writes."""
     light(root, "time.sleep(0.2)")

@@ -1,12 +1,13 @@
-"""Kernels without a start: each is a fork of one warm process that has imported the libraries.
+"""Kernels without a start: each is a fork of one process that has imported the libraries.
 
-The warm process runs no notebook and no line of a notebook: it imports, and then it waits. So
-what a fork inherits is what any fresh kernel would have after its imports, and nothing of another
-run: no variable, no seed, no environment, no open file. Linux only: elsewhere a fork of a process
-that has loaded numerical libraries is not safe, and kernels start as they always do.
+The server runs no notebook and no line of a notebook: it imports, and then it waits. So what a
+kernel inherits is what any fresh one would have after its imports, and nothing of another run: no
+variable, no seed, no environment, no open file. Linux only: elsewhere a fork of a process that has
+loaded numerical libraries is not safe, and kernels start as they always do.
 
-`WarmProvisioner` is registered in pyproject.toml as a provisioner of jupyter_client, under the
-name `PROVISIONER`.
+The forkserver of `multiprocessing` will not do: it may not be used in a worker of Dask, which is a
+daemonic process; its children outlive a parent that is killed; it runs the main script once more
+in each of them; and a process has one of it, whatever number of threads its kernels shall have.
 """
 
 from __future__ import annotations
@@ -29,12 +30,10 @@ from pathlib import Path
 from typing import Any, cast
 
 from jupyter_client.provisioning import LocalProvisioner
-from traitlets import List, Unicode
 
 from ftlab.batch.imports import imported, syntax_trees
 from ftlab.notebook.files import read_notebook
 
-PROVISIONER = "ftlab-warm"
 # What the lab imports where it is used, and takes longest: so for every notebook that opens it.
 OPENER = "ftlab.lab"
 BY_THE_LAB = (
@@ -59,16 +58,15 @@ READ_ONCE = (
     "MPLBACKEND",
     "PYTHONPATH",
 )
-_HEADER = 8  # bytes that say how long a request is
 _PR_SET_PDEATHSIG = 1  # prctl(2): the signal a process gets when its parent ends
 
 
-def possible() -> bool:
+def can_fork() -> bool:
     """Whether kernels can be forked here."""
     return sys.platform == "linux"
 
 
-def imports_of(path: Path) -> tuple[str, ...]:
+def preload_modules(path: Path) -> tuple[str, ...]:
     """The modules that a notebook's code cells import, and what they import in turn later on.
 
     What is missing here costs a run its time and changes nothing else.
@@ -79,14 +77,14 @@ def imports_of(path: Path) -> tuple[str, ...]:
     return tuple(sorted(found | {*BY_THE_LAB} if OPENER in found else found))
 
 
-class Fork:
+class ForkedKernel:
     """A forked kernel as jupyter_client wants to see a process (as a `subprocess.Popen`)."""
 
     stdin = stdout = stderr = None
 
-    def __init__(self, line: socket.socket) -> None:
-        self._line = line  # the fork holds the other end; its closing is the fork's end
-        self.pid = int.from_bytes(_exactly(line, _HEADER), "big")
+    def __init__(self, line: socket.socket, pid: int) -> None:
+        self._line = line  # the kernel holds the other end; its closing is the kernel's end
+        self.pid = pid
         self.returncode: int | None = None
         line.setblocking(False)
 
@@ -119,18 +117,17 @@ class Fork:
         self.send_signal(signal.SIGTERM)
 
 
-class WarmProcess:
+class ForkServer:
     """The process that has imported the libraries, seen from the one that wants kernels.
 
-    It ends when this process ends, however that happens, and takes its forks along.
+    It ends when this process ends, however that happens, and takes its kernels along.
     """
 
-    def __init__(self, imports: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(self, preload: Sequence[str], environment: Mapping[str, str]) -> None:
         self._control, theirs = socket.socketpair()
-        self._one_at_a_time = threading.Lock()
         with theirs:
             number = theirs.fileno()
-            command = [sys.executable, "-P", "-m", "ftlab.batch.forkserver", str(number), *imports]
+            command = [sys.executable, "-P", "-m", "ftlab.batch.forkserver", str(number), *preload]
             self._process = subprocess.Popen(
                 command,
                 env=environment,
@@ -143,111 +140,92 @@ class WarmProcess:
     def alive(self) -> bool:
         return self._process.poll() is None
 
-    def fork(self, arguments: list[str], cwd: str | None, environment: dict[str, str]) -> Fork:
-        """A new kernel with these command-line arguments; it waits for the imports to be done.
-
-        ConnectionError if the warm process is gone.
-        """
+    def fork(self, wish: Mapping[str, Any]) -> ForkedKernel:
+        """A new kernel, with "arguments" for its command line, "cwd" and "environment"; it waits
+        for the imports to be done. ConnectionError if the server is gone."""
         ours, theirs = socket.socketpair()
-        wish = {"arguments": arguments, "cwd": cwd, "environment": environment}
-        request = json.dumps(wish).encode()
-        with theirs, self._one_at_a_time:
-            head = len(request).to_bytes(_HEADER, "big")
-            socket.send_fds(self._control, [head], [theirs.fileno()])
-            self._control.sendall(request)
-        return Fork(ours)
-
-    def close(self) -> None:
-        """End the warm process, and its forks with it."""
-        self._control.close()
-        self._process.wait()
+        with theirs:
+            socket.send_fds(self._control, [b"+"], [theirs.fileno()])
+        ours.sendall(json.dumps(wish).encode())
+        ours.shutdown(socket.SHUT_WR)
+        pid = ours.recv(32)
+        if not pid:
+            raise ConnectionError("The server has ended.")
+        return ForkedKernel(ours, int(pid))
 
 
 _starting = threading.Lock()
-_started: dict[tuple[str | None, ...], WarmProcess] = {}
+_started: dict[tuple[str | None, ...], ForkServer] = {}
 
 
-def warm_process(imports: Sequence[str], environment: Mapping[str, str]) -> WarmProcess:
-    """The warm process for such kernels, started if there is none yet or it was lost.
+def fork_server(preload: Sequence[str], environment: Mapping[str, str]) -> ForkServer:
+    """The server for such kernels, started if there is none yet or it was lost.
 
-    Most variables are a fork's own affair. `READ_ONCE` are read by the libraries when they are
-    loaded, so that kernels that differ in them need different warm processes.
+    Most variables are a kernel's own affair. `READ_ONCE` are read by the libraries when they are
+    loaded, so that kernels that differ in them need different servers.
     """
-    key = (*imports, *(environment.get(name) for name in READ_ONCE))
+    key = (*preload, *(environment.get(name) for name in READ_ONCE))
     with _starting:
         if key not in _started or not _started[key].alive:
-            _started[key] = WarmProcess(imports, environment)
+            _started[key] = ForkServer(preload, environment)
         return _started[key]
 
 
-class WarmProvisioner(LocalProvisioner):
-    """Starts a kernel by a fork of the warm process instead of a new Python."""
+class ForkProvisioner(LocalProvisioner):
+    """Starts a kernel by a fork of a server that has imported `preload`, not by a new Python."""
 
-    imports = List(Unicode(), help="the modules that the warm process imports").tag(config=True)
+    def __init__(self, preload: Sequence[str], **options: Any) -> None:
+        super().__init__(**options)
+        self.preload = preload
 
     async def launch_kernel(self, cmd: list[str], **options: Any) -> Any:
         """Fork a kernel; `cmd` is what would start one: `python -m ipykernel_launcher ...`."""
-        cwd = options.get("cwd")
-        fork = self._fork(cmd[cmd.index("-m") + 2 :], cwd and str(cwd), options["env"])
-        self.process = cast("subprocess.Popen", fork)  # what is asked of one, a fork can do
-        self.pid = self.pgid = fork.pid  # a fork leads a process group of its own
-        self.cwd = cwd or os.getcwd()
+        self.cwd = str(options.get("cwd") or Path.cwd())
+        environment = options["env"]
+        arguments = cmd[cmd.index("-m") + 2 :]
+        kernel = self._fork({"arguments": arguments, "cwd": self.cwd, "environment": environment})
+        self.process = cast("subprocess.Popen", kernel)  # what is asked of one, it can do
+        self.pid = self.pgid = kernel.pid  # it leads a process group of its own
         return self.connection_info
 
-    def _fork(self, arguments: list[str], cwd: str | None, environment: dict[str, str]) -> Fork:
-        # It may have been killed between two runs, perhaps for want of memory: a second try.
+    def _fork(self, wish: dict[str, Any]) -> ForkedKernel:
+        # A server may have been killed between two runs, perhaps for want of memory: a second try.
         for _ in range(2):
             with contextlib.suppress(ConnectionError):
-                return warm_process(self.imports, environment).fork(arguments, cwd, environment)
+                return fork_server(self.preload, wish["environment"]).fork(wish)
         raise RuntimeError("the process that imports the libraries has ended")
 
 
-def _exactly(line: socket.socket, count: int) -> bytes:
-    """So many bytes from a socket; ConnectionError if it is closed before."""
-    found = b""
-    while len(found) < count:
-        piece = line.recv(count - len(found))
-        if not piece:
-            raise ConnectionError("The other side has closed.")
-        found += piece
-    return found
-
-
 def _serve(control: socket.socket) -> dict[str, Any] | None:
-    """Fork a child for every request. Returns the request in the child, None in the warm process
-    once nobody is left who could ask."""
-    warm = os.getpid()
+    """Fork a child for every request. Returns the request in the child, None in the server once
+    nobody is left who could ask."""
+    server = os.getpid()
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # the system clears away ended children
     while True:
-        head, numbers, _, _ = socket.recv_fds(control, _HEADER, 1)
-        if not head:
+        asked, numbers, _, _ = socket.recv_fds(control, 1, 1)
+        if not asked:
             return None
         with socket.socket(fileno=numbers[0]) as line:
-            try:
-                length = int.from_bytes(head + _exactly(control, _HEADER - len(head)), "big")
-                request = _exactly(control, length)
-            except ConnectionError:
-                return None
             if os.fork():
                 continue
-            control.close()
             ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-            if os.getppid() != warm:  # it was gone before the line above
-                os._exit(1)
             os.setsid()
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-            line.sendall(os.getpid().to_bytes(_HEADER, "big"))
+            with line.makefile("rb") as file:
+                wish = file.read()
+            if os.getppid() != server or not wish:  # gone before the kernel could be told
+                os._exit(1)
+            line.sendall(str(os.getpid()).encode())
             line.detach()  # stays open as long as this process lives
-            return json.loads(request)
+            return json.loads(wish)
 
 
 def _become_kernel(wish: dict[str, Any]) -> None:
-    """Turn this fork into a kernel, with nothing left of the warm process but its modules."""
+    """Turn this fork into a kernel, with nothing left of the server but its modules."""
     os.environ.clear()
     os.environ.update(wish["environment"])
     os.environ["JPY_PARENT_PID"] = str(os.getppid())  # the kernel ends with it
-    if wish["cwd"]:
-        os.chdir(wish["cwd"])
+    os.chdir(wish["cwd"])
     tempfile.tempdir = None  # some libraries ask for it when imported: it is the environment's
     sys.argv = ["ipykernel_launcher", *wish["arguments"]]
     # A fresh process has generators nobody has seeded; forks would all have the same.
@@ -262,7 +240,7 @@ def _become_kernel(wish: dict[str, Any]) -> None:
 
 
 def main() -> None:
-    """The warm process: import, then fork a kernel whenever one is wanted."""
+    """The server: import, then fork a kernel whenever one is wanted."""
     with socket.socket(fileno=int(sys.argv[1])) as control:
         control.set_inheritable(False)
         for name in sys.argv[2:]:

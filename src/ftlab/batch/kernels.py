@@ -13,14 +13,16 @@ class Kernels:
     """Makes the kernel of one run, and can put an end to it.
 
     `environment` is added to this process's own, `cwd` is the folder the kernel works in. With
-    `warm` the kernel is a fork of a process that has imported what the notebook there imports (see
-    `ftlab.batch.forkserver`), where that can be done.
+    `preload`, a notebook, the kernel is a fork of a process that has imported what that one imports
+    (see `ftlab.batch.forkserver`), where that can be done.
     """
 
-    def __init__(self, environment: Mapping[str, str], cwd: str, warm: Path | None = None) -> None:
+    def __init__(
+        self, environment: Mapping[str, str], cwd: str, preload: Path | None = None
+    ) -> None:
         self.environment = dict(environment)
         self.cwd = cwd
-        self.warm = warm
+        self.preload = preload
         self.killed = False
         self._manager: Any = None
 
@@ -34,15 +36,10 @@ class Kernels:
         from jupyter_client.kernelspec import KernelSpec
         from jupyter_client.manager import AsyncKernelManager
 
+        from ftlab.batch.forkserver import ForkProvisioner, can_fork, preload_modules
+
         specification = get_kernel_dict()
         specification["argv"] = [*specification["argv"], "--log-level=CRITICAL"]
-        if self.warm:
-            from ftlab.batch.forkserver import PROVISIONER, imports_of, possible
-
-            if possible():
-                config = {"imports": list(imports_of(self.warm))}
-                provisioner = {"provisioner_name": PROVISIONER, "config": config}
-                specification["metadata"] = {"kernel_provisioner": provisioner}
         kernels = self
 
         class LabKernel(AsyncKernelManager):
@@ -50,6 +47,11 @@ class Kernels:
 
             async def start_kernel(self, **options: Any) -> None:  # type: ignore[override]
                 kernels._manager = self
+                if kernels.preload and can_fork():
+                    modules = preload_modules(kernels.preload)
+                    self.provisioner = ForkProvisioner(
+                        modules, kernel_spec=self.kernel_spec, parent=self
+                    )
                 given = {**os.environ, **options.get("env", {}), **kernels.environment}
                 options.update(env=given, cwd=kernels.cwd)
                 await super().start_kernel(**options)

@@ -62,7 +62,7 @@ def execute(
     """Run the notebook at `path` into `executed`; returns why it failed, in one sentence, or "".
 
     `executed` is there as far as it went if the run fails. It is written after every cell, so that
-    one can look on; a run of a sweep (`kernels.warm`) writes it at its end alone.
+    one can look on; a run of a sweep (`kernels.preload`) writes it at its end alone.
     `progress` names a bar of the cells, "" shows none. After `limit` seconds the kernel is killed.
     """
     os.environ.setdefault("PYDEVD_DISABLE_FILE_VALIDATION", "1")  # a debugger's note on start-up
@@ -81,14 +81,14 @@ def execute(
                 path.resolve(),
                 executed.resolve(),
                 dict(parameters) if parameters else None,
-                engine_name=_saving_once() if kernels.warm else None,
+                engine_name=_saving_once() if kernels.preload else None,
                 kernel_name="python3",
                 language="python",
                 progress_bar={"desc": progress, "unit": "cell"} if progress else False,
                 kernel_manager_class=kernels.manager_class(),
                 on_notebook_start=lambda notebook: started.set(),
                 # A fork's files are its runner's to clear away: it need not be waited for.
-                shutdown_kernel="immediate" if kernels.warm else "graceful",
+                shutdown_kernel="immediate" if kernels.preload else "graceful",
             )
     except PapermillExecutionError as error:
         reason = error.evalue.strip().splitlines() or [""]
