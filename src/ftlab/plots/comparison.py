@@ -16,7 +16,7 @@ Rows = Iterable[dict[str, Any]]  # as `Climb.row` makes them, or a record keeps 
 
 
 def gain_by_size(rows: Rows, task: str, run: str = "") -> Figure:
-    """Test accuracy of all networks on `task` over the number of parameters that move in them;
+    """Test accuracy of all networks on `task` over the number of their trainable parameters;
     baselines without a network are levels. `run` names a run other than the present one."""
     mine = [row for row in rows if row["task"] == task]
     return pareto(
@@ -25,24 +25,24 @@ def gain_by_size(rows: Rows, task: str, run: str = "") -> Figure:
             for row in mine
             if row["trainable"] is not None
         },
-        x="parameters that move (log scale)",
+        x="trainable parameters (log scale)",
         y="test accuracy",
-        title=_title(run, task, "what moves and what it gives"),
+        title=_title(run, task, "accuracy by trainable parameters"),
         levels={row["method"]: row["value"] for row in mine if row["trainable"] is None},
     )
 
 
 def gain_by_forgetting(rows: Rows, task: str, run: str = "") -> Figure:
-    """Test accuracy on `task` over the bits a character forgotten, where that was measured."""
+    """Test accuracy on `task` over the bits per character forgotten, where that was measured."""
     return pareto(
         {
             row["method"]: (max(row["forgotten"], TRACE), _accuracy(row))
             for row in rows
             if row["task"] == task and row["forgotten"] is not None
         },
-        x=f"bits a character forgotten (log scale; {TRACE} and less at the left end)",
+        x=f"bits per character forgotten (log scale; {TRACE} and less at the left end)",
         y="test accuracy",
-        title=_title(run, task, "what is learned and what is forgotten"),
+        title=_title(run, task, "accuracy by forgetting"),
     )
 
 
