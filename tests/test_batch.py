@@ -198,5 +198,5 @@ def test_what_is_not_one_notebook_is_refused_before_any_runs(
     root: Path, capfd: pytest.CaptureFixture[str], word: str
 ) -> None:
     assert main(["run", "01", word]) == 2
-    assert f"'{word}' is not one notebook" in capfd.readouterr().err
+    assert f"'{word}' does not name exactly one notebook" in capfd.readouterr().err
     assert not (root / "results").exists()

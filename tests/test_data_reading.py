@@ -182,7 +182,7 @@ REFUSED = {
     ),
     "one label": ("a.csv", ["text,label", "x,a", "y,a", "z,a"], ["a.csv", "'a'", "two labels"]),
     "only blanks": ("a.csv", ["text,label", ",a", "x,"], ["a.csv", "both a text and a label"]),
-    "every label once": ("a.csv", ["text,label", "x,a", "y,b", "z,c"], ["a.csv", "test part"]),
+    "every label once": ("a.csv", ["text,label", "x,a", "y,b", "z,c"], ["a.csv", "test split"]),
     "other suffix": ("a.xlsx", b"PK", ["a.xlsx", ".csv"]),
 }
 

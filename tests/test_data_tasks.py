@@ -302,8 +302,8 @@ def test_texts_per_label_shorten_only_what_is_learned_from() -> None:
 @pytest.mark.parametrize(
     ("given", "words"),
     [
-        ({"labels": 4}, "task_labels 4 cannot be had"),
-        ({"text_column": "body"}, "text_column 'body' cannot be had"),
+        ({"labels": 4}, "task_labels 4 cannot be used"),
+        ({"text_column": "body"}, "text_column 'body' cannot be used"),
         ({"label_column": "kind", "labels": 2}, "label_column 'kind' and task_labels 2 cannot"),
     ],
 )

@@ -47,7 +47,7 @@ def test_chats(tmp_path):
     ("line", "reason"),
     [
         ('{"messages": [', "not valid JSON"),
-        ('{"text": "x"}', "no \"messages\" list (keys there are: 'text')"),
+        ('{"text": "x"}', "no \"messages\" list (its keys are: 'text')"),
         ('{"messages": ["hi"]}', "message 1: expected an object"),
         (chat_line(("user", "a"), ("robot", "b")), "message 2: role is 'robot'"),
         (chat_line(("user", "a"), ("assistant", " ")), "message 2: its content is blank"),

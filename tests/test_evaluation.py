@@ -106,7 +106,7 @@ def test_chrf_by_hand() -> None:
 def test_texts_that_do_not_fit_are_refused(score: Callable[..., np.ndarray]) -> None:
     refused(lambda: score(["a", "b"], ["a"]), "2 answers but 1 references")
     refused(lambda: score([], []), "no items")
-    refused(lambda: score("ab", "ab"), "not one text")
+    refused(lambda: score("ab", "ab"), "not a single text")
     assert (score(["brass"] * 3, ["brass", "tin", "brass"]).shape) == (3,)
 
 

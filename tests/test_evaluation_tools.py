@@ -45,8 +45,8 @@ def test_reliability_by_hand() -> None:
     chances = [[0.95, 0.05], [0.92, 0.08], [0.6, 0.4], [0.35, 0.65]]
     rows = reliability(chances, [0, 1, 0, 1])
     assert rows["items"].tolist() == [2, 2]
-    assert rows.right.tolist() == [1.0, 0.5]
-    assert rows.said.tolist() == pytest.approx([0.625, 0.935])
+    assert rows.accuracy.tolist() == [1.0, 0.5]
+    assert rows.confidence.tolist() == pytest.approx([0.625, 0.935])
     by_hand = 0.5 * (1 - 0.625) + 0.5 * (0.935 - 0.5)
     assert expected_calibration_error(chances, [0, 1, 0, 1]) == pytest.approx(by_hand)
 
@@ -68,7 +68,7 @@ def test_mcnemar_by_hand() -> None:
     b = [0] * 8 + [1] * 2 + [1] * 10
     assert mcnemar(a, b) == pytest.approx(2 * (1 + 10 + 45) / 2**10)  # 8 of 10, two-sided
     assert mcnemar(a, a) == 1.0
-    refused(lambda: mcnemar([0.5], [1]), "right (1) and wrong (0)")
+    refused(lambda: mcnemar([0.5], [1]), "1 (right) or 0 (wrong) only")
 
 
 def test_with_the_items_that_are_needed_the_difference_is_found_as_often_as_said() -> None:
@@ -96,7 +96,7 @@ def test_the_worst_row_comes_first() -> None:
     found = by_loss(rows, [[0.9, 0.1], [0.99, 0.01], [0.6, 0.4]], ["late", "lost"])
     assert found.text.tolist() == ["sure and wrong", "unsure", "fine"]
     assert found.iloc[0].to_dict() == {
-        "text": "sure and wrong", "label": 1, "wanted": "lost", "said": "late", "sure": 0.99,
+        "text": "sure and wrong", "label": "lost", "predicted": "late", "confidence": 0.99,
         "loss": pytest.approx(-np.log(0.01)),
     }  # fmt: skip
 

@@ -209,10 +209,10 @@ def test_a_first_task_that_the_data_does_not_bring_is_refused_at_once(
 ) -> None:
     defaults = NOTEBOOKS["02_layer_freezing"] | {"base_model": namespace["base_model"]}
     for given, words in (
-        ({"first_task": "dialekt"}, "'town' brings no task 'dialekt': give one of 'near', "),
+        ({"first_task": "dialekt"}, "'town' has no task 'dialekt': give one of 'near', "),
         (
             {"first_task": "far", "task_data": "near"},
-            "'near' brings no task 'far'.* leave it empty",
+            "'near' has no task 'far'.* leave it empty",
         ),
     ):
         with pytest.raises(ParameterError, match=f"^Parameter 'first_task': {words}"):

@@ -253,7 +253,7 @@ def test_a_ratio_of_zero_is_drawn_on_a_plain_axis() -> None:
 
 
 def cells_of(axes: Any) -> dict[tuple[str, str], str]:
-    """What stands in each cell, by (wanted, said)."""
+    """What stands in each cell, by (label, predicted)."""
     rows, columns = (
         [tick.get_text().replace("\n", " ") for tick in ticks]
         for ticks in (axes.get_yticklabels(), axes.get_xticklabels())
@@ -262,12 +262,12 @@ def cells_of(axes: Any) -> dict[tuple[str, str], str]:
     return {(rows[int(y)], columns[int(x)]): text for (x, y), text in places if x % 1 == 0}
 
 
-def test_a_confusion_counts_what_was_wanted_by_what_was_said() -> None:
+def test_a_confusion_matrix_counts_labels_by_predictions() -> None:
     figure = plots.confusion(
         [0, 0, 0, 1, 1], [0, 0, 1, 1, 1], ["cat", "big_dog", "bird"], title="t"
     )
     axes = axes_of(figure)
-    assert (axes.get_ylabel(), axes.get_xlabel()) == ("wanted", "said")
+    assert (axes.get_ylabel(), axes.get_xlabel()) == ("label", "predicted")
     assert cells_of(axes) == {
         ("cat", "cat"): "2", ("cat", "big dog"): "1", ("big dog", "big dog"): "2",
     }  # fmt: skip
@@ -312,8 +312,8 @@ def test_long_names_of_labels_fit_and_do_not_overlap() -> None:
 @pytest.mark.parametrize(
     ("labels", "predictions", "most", "message"),
     [
-        ([0, 1], [0], 12, "must be one an item"),
-        ([], [], 12, "must be one an item"),
+        ([0, 1], [0], 12, "must have one value per item"),
+        ([], [], 12, "must have one value per item"),
         ([0, 2], [0, 1], 12, "whole numbers from 0 to 1"),
         ([0, 1], [0.5, 1], 12, "whole numbers from 0 to 1"),
         ([0, 1], [0, 1], 1, "at least 2 labels"),
@@ -327,11 +327,11 @@ def test_a_confusion_that_does_not_fit_is_refused(
 
 
 def test_reliability_has_a_line_a_model_and_whiskers_that_stay_in_the_frame() -> None:
-    table = pd.DataFrame({"said": [0.3, 0.9], "right": [0.4, 1.0], "items": [10, 30]})
+    table = pd.DataFrame({"confidence": [0.3, 0.9], "accuracy": [0.4, 1.0], "items": [10, 30]})
     figure = plots.reliability({"one": table, "two": table.iloc[1:]}, title="t")
     axes = axes_of(figure)
     assert (axes.get_xlim(), axes.get_ylim()) == ((0, 1), (0, 1))
-    assert legend_of(axes) == ["one", "two", "as sure as right"]
+    assert legend_of(axes) == ["one", "two", "perfectly calibrated"]
     assert axes.lines[0].get_xydata().tolist() == [[0.3, 0.4], [0.9, 1.0]]
     few, many = axes.collections[0].get_segments()
     ends = wilson(4, 10)
@@ -339,7 +339,7 @@ def test_reliability_has_a_line_a_model_and_whiskers_that_stay_in_the_frame() ->
     assert many[1][1] == pytest.approx(1.0)
     assert np.ptp(many[:, 1]) < np.ptp(few[:, 1])
     for bad in (table.iloc[:0], table.drop(columns="items")):
-        with pytest.raises(LabError, match="'one' needs rows with said, right and items"):
+        with pytest.raises(LabError, match="'one' needs rows with confidence, accuracy and items"):
             plots.reliability({"one": bad}, title="t")
 
 
@@ -370,7 +370,9 @@ def test_a_strip_without_values_is_refused() -> None:
     with pytest.raises(LabError, match="at least one row"):
         plots.strip({}, x="x", title="t")
     for bad in ([], [float("nan")]):
-        with pytest.raises(LabError, match="values of 'a' must be at least one finite"):
+        with pytest.raises(
+            LabError, match="'a' needs at least one value, and all its values must be finite"
+        ):
             plots.strip({"a": bad}, x="x", title="t")
 
 

@@ -73,7 +73,7 @@ def test_a_folder_is_read_with_its_subfolders(tmp_path: Path) -> None:
 
 def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
     refused(lambda: read_folder(tmp_path / "gone"), "No such file or folder")
-    refused(lambda: read_folder(tmp_path), "holds no .txt or .md")
+    refused(lambda: read_folder(tmp_path), "has no .txt or .md")
     (tmp_path / "bad.txt").write_bytes(b"fine\ncaf\xe9 noir\n")
     refused(lambda: read_folder(tmp_path), "bad.txt", "line 2", "0xe9", "UTF-8")
     (tmp_path / "bad.txt").write_bytes(b"")
@@ -137,4 +137,4 @@ def test_passages_survive_json_and_refuse_what_they_cannot_hold() -> None:
     refused(lambda: Passage("a", "t", "s", "last May"), "YYYY-MM-DD", "last May")
     refused(lambda: Passage("a", "t", "s", '2024" or 1==1'), "YYYY-MM-DD")
     refused(lambda: Passage("a", "t\ud800", "s"), "surrogate")
-    refused(lambda: Passage("a", "t", "s", metadata={"x": 3}), "is text")  # type: ignore[dict-item]
+    refused(lambda: Passage("a", "t", "s", metadata={"x": 3}), "must be text")  # type: ignore[dict-item]

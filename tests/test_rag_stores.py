@@ -204,7 +204,7 @@ def test_what_is_no_index_is_refused_and_left_alone(tmp_path: Path) -> None:
     assert [p.name for p in (tmp_path / "c.db").iterdir()] == ["thesis.txt"]
     np.savez(tmp_path / "d.npz", other=np.ones(3))
     refused(lambda: open_store(tmp_path / "d.npz", WIDTH), "d.npz", "no index")
-    refused(lambda: open_store(tmp_path / "folder", WIDTH), "names no store", ".db")
+    refused(lambda: open_store(tmp_path / "folder", WIDTH), "is not a store", ".db")
 
 
 def test_a_server_that_is_not_there_is_told(monkeypatch: pytest.MonkeyPatch) -> None:

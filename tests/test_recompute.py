@@ -146,7 +146,9 @@ def test_missing_broken_and_wrong_items_are_refused(written: Path) -> None:
     items.unlink()
     refused(lambda: recompute(written), "Cannot read the items", items.name)
     np.savez(items)
-    refused(lambda: recompute(written), IDS["mean-right"], "not those of 'mean_interval'")
+    refused(
+        lambda: recompute(written), IDS["mean-right"], "do not fit the estimator 'mean_interval'"
+    )
     content = json.loads(written.read_text())
     written.write_text(json.dumps({**content, "items": "../elsewhere.npz"}))
     refused(lambda: recompute(written), "../elsewhere.npz", "no plain name")
@@ -154,8 +156,8 @@ def test_missing_broken_and_wrong_items_are_refused(written: Path) -> None:
 
 def test_an_unknown_estimator_is_refused(written: Path) -> None:
     change(written, IDS["wilson"], estimator="guess")
-    refused(lambda: recompute(written), IDS["wilson"], "No estimator is called 'guess'")
-    with pytest.raises(LabError, match="not those of"):
+    refused(lambda: recompute(written), IDS["wilson"], "There is no estimator 'guess'")
+    with pytest.raises(LabError, match="do not fit the estimator"):
         recomputed("paired_difference", [np.ones(3)])
 
 

@@ -116,7 +116,7 @@ def test_own_documents_and_questions_are_looked_at_before_anything_is_done(tmp_p
     write(FEWEST - 1)
     refused(lambda: read_case(docs, str(file)), "questions.jsonl", str(FEWEST))
     write(FEWEST, source="b.txt")
-    refused(lambda: read_case(docs, str(file)), "'b.txt'", "no file in")
+    refused(lambda: read_case(docs, str(file)), "'b.txt'", "not a file in")
     write(FEWEST)
     case = read_case(docs, str(file))
     assert case is not None

@@ -93,7 +93,7 @@ def test_a_copied_notebook_keeps_its_contract(notebook: Path, tmp_path: Path) ->
         ('{"cells": [', "cannot be read as a notebook"),
         (
             '{"cells": [], "metadata": {}, "nbformat": 4, "nbformat_minor": 5}',
-            "no cell of it calls",
+            "no cell calls",
         ),
     ],
 )
@@ -108,7 +108,9 @@ def test_what_opens_no_lab_is_refused(tmp_path: Path, content: str | None, words
 
 def test_a_lab_that_is_not_there_is_named(tmp_path: Path) -> None:
     path = write_notebook(tmp_path / "x.ipynb", "07_other", "seed = 1")
-    with pytest.raises(LabError, match="opens the lab as '07_other', which is no notebook"):
+    with pytest.raises(
+        LabError, match="opens the lab as '07_other', which is not one of its notebooks"
+    ):
         contract_of(path)
 
 
@@ -128,7 +130,7 @@ def test_edited_defaults_hold_and_given_values_lie_over_them(tmp_path: Path) -> 
     ("old", "new", "words"),
     [
         ("seed = 0", "seed = int('3')", "does not set 'seed' to a plain value"),
-        ("seed = 0", "seed = -1", "as it stands: Parameter 'seed' must be"),
+        ("seed = 0", "seed = -1", "in its parameters cell: Parameter 'seed' must be"),
         ("seed = 0", "sead = 0", "sets 'sead', which is not a parameter of 03_lora"),
         ("seed = 0", "seed = = 0", "its parameters cell is not plain Python"),
         ('task_data = "town"', 'task_data = "nix.csv"', "no file or folder 'nix.csv'"),
@@ -523,12 +525,12 @@ def test_files_are_found_from_the_sweep_files_folder(
         ("- 1", 1, "The sweep file must be a mapping"),
         ("grid: {seed: [1]}", 1, "'notebook' is missing"),
         (LORA_IN_1 + "---\na: 1", 2, "single document"),
-        (LORA_IN_1 + "grdi: {}", 2, "'grdi' is no key here: did you mean 'grid'?"),
-        (LORA_IN_1, 1, "exactly one of grid, list, sample, and this one has none"),
+        (LORA_IN_1 + "grdi: {}", 2, "'grdi' is not a known key: did you mean 'grid'?"),
+        (LORA_IN_1, 1, "exactly one of grid, list, sample, but this one has none"),
         (LORA_IN_1 + "grid: {seed: [1]}\nlist: [{seed: 1}]", 3, "has grid and list"),
         (LORA_IN_1 + "grid: {seed: [1]}\ngrid: {}", 3, "'grid' is given twice, first in line 2"),
         (LORA_IN_1 + "grid:\n  seed: [1]\n  seed: [2]", 4, "'seed' is given twice"),
-        (LORA_IN_1 + "grid: {}", 2, "'grid' names no parameter"),
+        (LORA_IN_1 + "grid: {}", 2, "'grid' has no parameters"),
         (LORA_IN_1 + "grid:\n  seed: []", 3, "'seed' is an empty list"),
         (LORA_IN_1 + "grid:\n  seed: 5", 3, "'seed' must be a list"),
         (LORA_IN_1 + "grid:\n  seed: [[1]]", 3, "'seed' must be a single value"),
@@ -537,32 +539,44 @@ def test_files_are_found_from_the_sweep_files_folder(
         (LORA_IN_1 + "grid:\n  seed:\n  - 1\n  -", 5, "must be a whole number .* not None"),
         (LORA_IN_1 + "grid:\n  seed: [1]\n  sead: [1]", 4, "did you mean 'seed'"),
         (LORA_IN_1 + "grid:\n  task_data:\n  - nix.csv", 4, "no file or folder 'nix.csv'"),
-        (LORA_IN_1 + "fixed: {seed: 1}\ngrid: {seed: [2]}", 3, "'seed' is fixed already"),
+        (LORA_IN_1 + "fixed: {seed: 1}\ngrid: {seed: [2]}", 3, "'seed' is already in 'fixed'"),
         (LORA_IN_1 + "grid: {seed: [1]}\nfixed:\n  profile: fast", 4, "'profile' must be one of"),
         (LORA_IN_1 + "grid: {seed: [1]}\nfixed: [seed]", 3, "'fixed' must be a mapping"),
         (LORA_IN_1 + "list: []", 2, "'list' is an empty list"),
         (LORA_IN_1 + "list:\n- seed: 1\n-", 4, "A run in 'list' must be a mapping"),
-        (LORA_IN_1 + "sample: {from: {seed: [1]}}", 2, "'sample' lacks 'runs'"),
+        (LORA_IN_1 + "sample: {from: {seed: [1]}}", 2, "'sample' needs 'runs'"),
         (LORA_IN_1 + "sample:\n  runs: 0\n  from: {seed: [1]}", 3, "'runs' must be a whole number"),
         (LORA_IN_1 + "sample: {runs: true, from: {seed: [1]}}", 2, "'runs' must be a whole"),
-        (LORA_IN_1 + "sample: {runs: 1, from: {}}", 2, "'from' names no parameter"),
+        (LORA_IN_1 + "sample: {runs: 1, from: {}}", 2, "'from' has no parameters"),
         (LORA_IN_1 + "sample: {runs: 3, from: {seed: [1, 2, 2]}}", 2, "only 2 combinations"),
-        (LORA_IN_1 + "sample: {runs: 1, from: {seed: {low: 1}}}", 2, "lacks 'high'"),
+        (LORA_IN_1 + "sample: {runs: 1, from: {seed: {low: 1}}}", 2, "needs 'high'"),
         (LORA_IN_1 + "sample: {runs: 1, from: {seed: {low: 2, high: 1}}}", 2, "must go up"),
         (
             LORA_IN_1 + "sample: {runs: 1, from: {seed: {low: 0, high: 1, log: true}}}",
             2,
             "above 0",
         ),
-        (LORA_IN_1 + "sample: {runs: 1, from: {profile: {low: 0, high: 1}}}", 2, "has no range"),
-        (LORA_IN_1 + "sample: {runs: 1, from: {task_labels: {low: 0, high: 9}}}", 2, "from 0 on"),
+        (
+            LORA_IN_1 + "sample: {runs: 1, from: {profile: {low: 0, high: 1}}}",
+            2,
+            "cannot have a range",
+        ),
+        (
+            LORA_IN_1 + "sample: {runs: 1, from: {task_labels: {low: 0, high: 9}}}",
+            2,
+            "cannot start or end at 0",
+        ),
         (
             "notebook: 04_rag\nsample: {runs: 9, from: {price_input: {low: 1, high: 1.001}}}",
             2,
             "draws gave only 2 different runs",
         ),
-        ("grid: {seed: [1]}\nnotebook: nowhere.ipynb", 2, "'nowhere.ipynb' is not one notebook"),
-        ("grid: {seed: [1]}\nnotebook: 0", 2, "'0' is not one notebook"),
+        (
+            "grid: {seed: [1]}\nnotebook: nowhere.ipynb",
+            2,
+            "'nowhere.ipynb' does not name exactly one notebook",
+        ),
+        ("grid: {seed: [1]}\nnotebook: 0", 2, "'0' does not name exactly one notebook"),
         (LORA_IN_1 + "grid: !!python/object/apply:os.system [echo]", 2, "must be a mapping"),
         (LORA_IN_1 + "grid: {seed: [!!python/name:os.system x]}", 2, "cannot be read as"),
     ],
@@ -596,7 +610,9 @@ def test_a_large_grid_is_counted_and_not_made(sweeps: Path) -> None:
     text = LORA_IN_1 + f"grid:\n  seed: {hundred}\n  task_labels: {labels}\n"
     more = text + f"  seeds: {hundred}\n  texts_per_label: {hundred}\n"
     began = time.process_time()
-    with pytest.raises(LabError, match="line 2: These are 10,000 runs: say --yes to begin more"):
+    with pytest.raises(
+        LabError, match="line 2: These are 10,000 runs: to start more than 1,000, add --yes"
+    ):
         plan_of(sweeps, text)
     with pytest.raises(LabError, match="These are 100,000,000 runs"):
         plan_of(sweeps, more)

@@ -252,7 +252,7 @@ def test_single_runs_are_said_to_be_single(tmp_path: Path) -> None:
 
 def test_a_metric_can_be_chosen_and_an_unknown_one_is_refused(table: pd.DataFrame) -> None:
     assert list(sweep_plots(table, SWEPT, "seconds")) == ["seconds_by_rank", "seconds_by_rate"]
-    with pytest.raises(LabError, match=r"'acuracy': did you mean 'accuracy'\? There are seconds"):
+    with pytest.raises(LabError, match=r"'acuracy': did you mean 'accuracy'\? Known are seconds"):
         sweep_plots(table, SWEPT, "acuracy")
 
 
@@ -272,7 +272,7 @@ def test_one_method_alone_leaves_the_lines_to_the_other_parameters(tmp_path: Pat
     assert lines_of(rank) == ["rate 0.1", "rate 0.2"]
     assert list(rank.axes[0].lines[1].get_ydata()) == pytest.approx([0.2, 0.4, 0.8])
     assert list(sweep_plots(table, list(space), only={"rate": "0.2"})) == ["m_0.2_by_rank"]
-    with pytest.raises(LabError, match=r"method 'LORA': did you mean .*There are head, LoRA"):
+    with pytest.raises(LabError, match=r"method 'LORA': did you mean .*Known are head, LoRA"):
         sweep_plots(table, list(space), only={"method": "LORA"})
     with pytest.raises(LabError, match=r"no column 'methods': did you mean 'method'"):
         sweep_plots(table, list(space), only={"methods": "LoRA"})

@@ -401,7 +401,7 @@ def test_checkpoints_of_another_run_are_refused(
     refused(again(validation=examples(5, seed=2)), "another run", "validation examples")
     refused(again(learning_rate=0.02), "learning_rate (0.01 then, 0.02 now)")
     refused(again(seed=1, batch_size=8), "batch_size (4 then, 8 now) and 1 more")
-    refused(again(model=load_other(classifier())), "starting weights", "load the model anew")
+    refused(again(model=load_other(classifier())), "starting weights", "load the model again")
     half_frozen = classifier()
     half_frozen.trunk.requires_grad_(False)
     refused(again(model=half_frozen), "starting weights")
@@ -504,7 +504,7 @@ def test_unreadable_checkpoints_are_refused(
     refused(lambda: quick_fit(classifier(), checkpoint_dir=tmp_path), "cannot be read", "delete")
     file = tmp_path / "file"
     file.write_text("")
-    refused(lambda: quick_fit(classifier(), checkpoint_dir=file), "cannot be made")
+    refused(lambda: quick_fit(classifier(), checkpoint_dir=file), "cannot be created")
 
 
 # --- device, precision, output
@@ -639,7 +639,7 @@ def test_wrong_settings_are_refused(
     ("feature", "words"),
     [
         ({"input_ids": [], "labels": 0}, ["no tokens"]),
-        ({"input_ids": [5, 320], "labels": 0}, ["320", "do not belong together"]),
+        ({"input_ids": [5, 320], "labels": 0}, ["320", "this tokenizer is not the model's"]),
         ({"input_ids": [5] * 65, "labels": 0}, ["65 tokens", "64"]),
         ({"input_ids": [5]}, ["no label"]),
         ({"input_ids": [5], "labels": 3}, ["label 3", "0 to 2"]),
@@ -659,7 +659,7 @@ def test_wrong_examples_are_named(
         ({"input_ids": [5, 6], "labels": 1}, ["label for each token"]),
         ({"input_ids": [5, 6]}, ["label for each token"]),
         ({"input_ids": [5, 6], "labels": [5]}, ["2 tokens but 1 label"]),
-        ({"input_ids": [5, 6], "labels": [5, -100]}, ["nothing to learn"]),
+        ({"input_ids": [5, 6], "labels": [5, -100]}, ["nothing to train on"]),
     ],
 )
 def test_wrong_language_model_examples_are_named(

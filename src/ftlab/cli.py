@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         print(f"error: {error}", file=sys.stderr)
         return 2
     except KeyboardInterrupt:
-        print("\ninterrupted: what is done is kept", file=sys.stderr)
+        print("\ninterrupted: finished work is kept", file=sys.stderr)
         return 130
 
 
@@ -40,11 +40,11 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         "ftlab",
         description="Run the lab's notebooks without opening them.",
-        epilog="`ftlab COMMAND --help` says more. The README has examples.",
+        epilog="`ftlab COMMAND --help` shows the options of a command. The README has examples.",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
 
-    run = commands.add_parser("run", help="run notebooks, all or some")
+    run = commands.add_parser("run", help="run some or all notebooks")
     run.set_defaults(command=_run)
     run.add_argument(
         "notebooks", nargs="*", metavar="NOTEBOOK", help="numbers, names or files; default: all"
@@ -56,59 +56,69 @@ def _parser() -> argparse.ArgumentParser:
         default=[],
         dest="parameters",
         metavar=("NAME", "VALUE"),
-        help="a parameter and its value; may be given several times",
+        help="set a parameter; can be given several times",
     )
     how = run.add_mutually_exclusive_group()
     how.add_argument("--profile", choices=PROFILES, help="the same as -p profile ...")
     how.add_argument(
         "--refresh",
         action="store_true",
-        help="run the notebooks as they stand and keep the outputs in notebooks/",
+        help="run the notebooks with the values stored in them and save the outputs in notebooks/",
     )
 
     sweep = commands.add_parser(
         "sweep",
         help="run a notebook with many values of its parameters",
-        description="Run a notebook with many values of its parameters, as a file says. The same "
-        "command again does what is missing, and nothing twice.",
+        description="Run a notebook with many values of its parameters, which a YAML file lists. "
+        "Repeating the command does only the runs that are still missing.",
     )
     sweep.set_defaults(command=_sweep)
     sweep.add_argument("file", type=Path, metavar="SWEEP.yaml")
     sweep.add_argument(
         "--output", type=Path, metavar="DIR", help="default: sweeps/NAME in the lab's results/"
     )
-    sweep.add_argument("--dry-run", action="store_true", help="say what would be run, and end")
-    sweep.add_argument("--yes", action="store_true", help="begin even a thousand runs and more")
-    sweep.add_argument("--jobs", type=_positive(int), help="runs at a time; default: one a core")
+    sweep.add_argument("--dry-run", action="store_true", help="list the runs without starting them")
+    sweep.add_argument(
+        "--yes", action="store_true", help="start even if there are a thousand runs or more"
+    )
+    sweep.add_argument(
+        "--jobs", type=_positive(int), help="how many runs at the same time; default: one per core"
+    )
     sweep.add_argument(
         "--limit", type=_positive(float), metavar="MINUTES", help="stop a run that takes longer"
     )
     sweep.add_argument("--backend", choices=("local", "dask"), default="local")
-    sweep.add_argument("--scheduler", metavar="ADDRESS", help="of Dask: tcp://host:8786")
+    sweep.add_argument("--scheduler", metavar="ADDRESS", help="the Dask scheduler: tcp://host:8786")
 
     about = "keep a full run's record in data/reference/ and write the README's table of findings"
-    keep = commands.add_parser("keep", help=about, description=f"{about}; without one, the table")
+    keep = commands.add_parser(
+        "keep", help=about, description=f"{about}; without RECORD.json, only the table"
+    )
     keep.set_defaults(command=_keep)
     keep.add_argument("records", nargs="*", type=Path, metavar="RECORD.json")
 
-    status = commands.add_parser("status", help="say how far a sweep is")
+    status = commands.add_parser("status", help="show the progress of a sweep")
     status.set_defaults(command=_status)
-    table = commands.add_parser("table", help="write a sweep's table and figures, as far as it is")
+    table = commands.add_parser(
+        "table", help="write the table and figures of a sweep's finished runs"
+    )
     table.set_defaults(command=_table)
-    table.add_argument("--metric", help="what the figures show; default: accuracy")
+    table.add_argument("--metric", help="the metric that the figures show; default: accuracy")
     table.add_argument(
         "--only",
         nargs=2,
         action="append",
         default=[],
         metavar=("COLUMN", "VALUE"),
-        help="draw these rows of the table alone: --only method LoRA",
+        help="draw only these rows of the table: --only method LoRA",
     )
     clean = commands.add_parser(
-        "clean", help="remove failed runs, and those that the sweep no longer wants"
+        "clean", help="remove failed runs, and runs that are no longer part of the sweep"
     )
     clean.set_defaults(command=_clean)
-    clean.add_argument("--yes", action="store_true", help="remove, instead of listing")
+    clean.add_argument(
+        "--yes", action="store_true", help="remove them instead of only listing them"
+    )
     for command in (status, table, clean):
         command.add_argument("folder", type=Path, metavar="DIR")
     return parser
@@ -125,7 +135,9 @@ def _run(arguments: argparse.Namespace) -> int:
         raise LabError("There are no notebooks to run.")
     if arguments.refresh:
         if arguments.parameters:
-            raise LabError("--refresh runs notebooks as they stand: it takes no -p.")
+            raise LabError(
+                "--refresh runs notebooks with the values stored in them, so -p cannot be used."
+            )
         outcomes = [refresh(path) for path in paths]
         write_readme_table()
     else:
@@ -177,7 +189,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
         print(f"  {result.run_id} failed: {result.reason}")
     if failed:
         print(f"Failed notebooks, with their tracebacks, are in {place.path / 'failed'}.")
-        print("The same command again tries them once more.")
+        print("The same command again tries them again.")
     if done:
         _write_table(place)
     return int(bool(failed))
@@ -197,7 +209,7 @@ def _check_cluster(arguments: argparse.Namespace) -> None:
             with Client(address, timeout=10, set_as_default=False) as client:
                 client.wait_for_workers(1, timeout=10)
         except (OSError, ValueError) as error:
-            raise LabError(f"No worker is reached through {address}: {error}") from error
+            raise LabError(f"No worker can be reached through {address}: {error}") from error
 
 
 def _foreseen(plan: Plan, place: SweepFolder, jobs: int) -> Iterator[str]:
@@ -258,7 +270,7 @@ def _write_table(
     plan = place.plan()
     records = [(run, place.record(run.id)) for run in plan.runs if place.is_done(run.id)]
     if not records:
-        raise LabError(f"No run of {place.path} is done yet.")
+        raise LabError(f"No run in {place.path} has finished yet.")
     measured = tidy(records, plan.swept)
     written = write_tables(place.path, measured, verdicts(records, plan.swept))
     written += write_plots(place.path, sweep_plots(measured, plan.swept, metric, only))

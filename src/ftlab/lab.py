@@ -134,7 +134,7 @@ def _check_sources(values: Mapping[str, Any]) -> Path:
             name, wanted = "first_task", values.get("first_task", "")
             if wanted and wanted not in tasks:
                 raise LabError(
-                    f"{values['task_data']!r} brings no task {wanted!r}: give one of "
+                    f"{values['task_data']!r} has no task {wanted!r}: give one of "
                     f"{', '.join(map(repr, tasks))}, or leave it empty."
                 )
         if "encoder" in values:

@@ -97,7 +97,7 @@ def _kept(frame: pd.DataFrame, column: str, text: str) -> pd.DataFrame:
 def _unknown(what: str, name: str, known: Sequence[str]) -> LabError:
     near = difflib.get_close_matches(name, known, n=1)
     hint = f"did you mean '{near[0]}'? " if near else ""
-    return LabError(f"{what}: {hint}There are {', '.join(known) or 'none'}.")
+    return LabError(f"{what}: {hint}Known are {', '.join(known) or 'none'}.")
 
 
 def _metric(frame: pd.DataFrame, swept: Sequence[str], metric: str | None) -> str:

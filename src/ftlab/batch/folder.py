@@ -91,7 +91,9 @@ class SweepFolder:
             runs = [Run(run["id"], notebook, run["parameters"]) for run in content["runs"]]
             return Plan(notebook, tuple(content["swept"]), tuple(runs))
         except FileNotFoundError:
-            raise LabError(f"{self.path} is no folder of a sweep: it has no plan.json.") from None
+            raise LabError(
+                f"{self.path} is not the folder of a sweep: it has no plan.json."
+            ) from None
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise LabError(f"{path} cannot be read: {error}.") from error
 

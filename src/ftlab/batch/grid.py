@@ -54,7 +54,7 @@ class SpaceReader:
             for name, values in self._parameters(node, "'grid'").items()
         }
         if not columns:
-            raise self.file.error(node, "'grid' names no parameter.")
+            raise self.file.error(node, "'grid' has no parameters.")
         return SearchSpace(
             tuple(columns),
             math.prod(len(column) for column in columns.values()),
@@ -76,7 +76,7 @@ class SpaceReader:
         keys = self.file.mapping(node, "'sample'", ("runs", "seed", "from"))
         for key in ("runs", "from"):
             if key not in keys:
-                raise self.file.error(node, f"'sample' lacks '{key}'.")
+                raise self.file.error(node, f"'sample' needs '{key}'.")
         runs = self._integer(keys["runs"][1], "'runs'", 1)
         seed = self._integer(keys["seed"][1], "'seed'", 0) if "seed" in keys else 0
         dimensions = {
@@ -84,7 +84,7 @@ class SpaceReader:
             for name, dimension in self._parameters(keys["from"][1], "'from'").items()
         }
         if not dimensions:
-            raise self.file.error(node, "'from' names no parameter.")
+            raise self.file.error(node, "'from' has no parameters.")
         there = math.prod(dimension.count for dimension in dimensions.values())
         if there < runs:
             raise self.file.error(
@@ -124,7 +124,9 @@ class SpaceReader:
             except LabError as error:
                 raise self.file.error(key, error) from None
             if name in self.fixed:
-                raise self.file.error(key, f"'{name}' is fixed already, and cannot be swept too.")
+                raise self.file.error(
+                    key, f"'{name}' is already in 'fixed' and cannot be swept as well."
+                )
             found[name] = value
         return found
 
@@ -148,18 +150,21 @@ class SpaceReader:
             values = [*dict.fromkeys(self._value(name, item) for item in items)]
             return Dimension(len(values), lambda share: values[int(share * len(values))])
         keys = self.file.mapping(
-            node, f"'{name}', if it is no list of choices,", ("low", "high", "log")
+            node, f"'{name}', if it is not a list of choices,", ("low", "high", "log")
         )
         contract = CONTRACT[name]
         if contract.kind not in (int, float) or contract.choices:
-            raise self.file.error(node, f"'{name}' has no range: give a list of choices.")
+            raise self.file.error(node, f"'{name}' cannot have a range: give a list of choices.")
         ends: list[Any] = []
         for end in ("low", "high"):
             if end not in keys:
-                raise self.file.error(node, f"The range of '{name}' lacks '{end}'.")
+                raise self.file.error(node, f"The range of '{name}' needs '{end}'.")
             value: Any = self._value(name, keys[end][1])
             if contract.low is not None and value < contract.low:  # a special value, as 0 for all
-                raise self.file.error(keys[end][1], f"'{name}' has no range from {value} on.")
+                raise self.file.error(
+                    keys[end][1],
+                    f"The range of '{name}' cannot start or end at {value}, a special value.",
+                )
             ends.append(value)
         low, high = ends
         log = self.file.scalar(keys["log"][1], "'log'") if "log" in keys else False

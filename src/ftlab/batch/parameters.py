@@ -67,7 +67,7 @@ class NotebookParameters:
                     own = _checked(name, self.defaults[name])
                     found[name] = _with_file(name, own, [self.path.parent])
                 except LabError as error:
-                    raise LabError(f"{self.path}, as it stands: {error}") from None
+                    raise LabError(f"{self.path}, in its parameters cell: {error}") from None
             else:
                 raise LabError(
                     f"{self.path}: its parameters cell does not set '{name}' to a plain value."
@@ -179,12 +179,12 @@ def _contract(notebook: Any, path: Path) -> str:
                 name = node.args[0].value
                 if name not in NOTEBOOKS:
                     raise LabError(
-                        f"{path} opens the lab as '{name}', which is no notebook of the lab: "
+                        f"{path} opens the lab as '{name}', which is not one of its notebooks: "
                         f"{', '.join(NOTEBOOKS)}."
                     )
                 return name
     raise LabError(
-        f'{path} is no notebook of the lab: no cell of it calls open_lab("NAME", globals()).'
+        f'{path} is not a notebook of the lab: no cell calls open_lab("NAME", globals()).'
     )
 
 

@@ -74,7 +74,7 @@ def read_plan(path: Path, most: int | None = MOST_RUNS) -> Plan:
         found = " and ".join(ways) if ways else "none"
         raise file.error(
             keys[ways[1]][0] if ways else file.root,
-            f"A sweep needs exactly one of {', '.join(WAYS)}, and this one has {found}.",
+            f"A sweep needs exactly one of {', '.join(WAYS)}, but this one has {found}.",
         )
     name, node = keys["notebook"][1], keys[ways[0]][1]
     wanted, base = str(file.scalar(name, "'notebook'")), path.absolute().parent
@@ -89,7 +89,7 @@ def read_plan(path: Path, most: int | None = MOST_RUNS) -> Plan:
     if most is not None and space.count > most:
         raise file.error(
             keys[ways[0]][0],
-            f"These are {space.count:,} runs: say --yes to begin more than {most:,}.",
+            f"These are {space.count:,} runs: to start more than {most:,}, add --yes.",
         )
     choices = list(space.choices())
     try:

@@ -185,7 +185,7 @@ def sweep(
                     done = sum(place.is_done(run.id) for run in plan.runs)
                     raise LabError(
                         f"The disk is full ({result.reason}). {done} of {len(plan.runs)} runs are "
-                        "kept. Make room, then give the same command again: it does the rest."
+                        "kept. Free some space, then repeat the same command to do the rest."
                     )
             left = [run for run in left if run.id not in found]
             if left:  # somebody else has them under way; should that one be killed, they are ours
@@ -220,8 +220,8 @@ def _in_parallel(
             if not scheduler:
                 raise
             raise LabError(
-                f"The cluster at {scheduler} was lost ({type(error).__name__}). What is done is "
-                "kept; the same command again does the rest."
+                f"The cluster at {scheduler} was lost ({type(error).__name__}). Finished "
+                "runs are kept; repeat the same command to do the rest."
             ) from error
 
 

@@ -52,7 +52,7 @@ class YamlFile:
         except yaml.reader.ReaderError as error:
             line = text.count("\n", 0, error.position) + 1
             raise LabError(
-                f"{path}, line {line}: not valid YAML (a character that may not be there)."
+                f"{path}, line {line}: not valid YAML (a character that is not allowed)."
             ) from None
         except RecursionError:
             raise LabError(f"{path}: not valid YAML (nested too deeply).") from None
@@ -74,7 +74,7 @@ class YamlFile:
         found: dict[str, tuple[Node, Node]] = {}
         for key, value in node.value:
             if not isinstance(key, yaml.ScalarNode):
-                raise self.error(key, f"{what} has a key that is no name.")
+                raise self.error(key, f"{what} has a key that is not a name.")
             if key.value in found:
                 first = found[key.value][0].start_mark.line + 1
                 raise self.error(key, f"'{key.value}' is given twice, first in line {first}.")
@@ -82,7 +82,7 @@ class YamlFile:
                 near = difflib.get_close_matches(key.value, known, n=1)
                 hint = f"did you mean '{near[0]}'? " if near else ""
                 raise self.error(
-                    key, f"'{key.value}' is no key here: {hint}There are {', '.join(known)}."
+                    key, f"'{key.value}' is not a known key: {hint}Allowed are {', '.join(known)}."
                 )
             found[key.value] = key, value
         return found

@@ -18,7 +18,7 @@ def require(extra: str, *packages: str, instead: str = "") -> None:
     missing = [name for name in packages if importlib.util.find_spec(name) is None]
     if missing:
         raise LabError(
-            f"This needs what is not installed here ({', '.join(missing)}): "
+            f"This needs packages that are not installed here ({', '.join(missing)}): "
             f"pip install 'ftlab[{extra}]'{instead}."
         )
 

@@ -31,7 +31,7 @@ def read_chat(path: str | Path, notes: list[str] | None = None) -> list[list[dic
 def _conversation(record: dict[str, object], where: str) -> list[dict[str, str]]:
     messages = record.get("messages")
     if not isinstance(messages, list) or not messages:
-        raise LabError(f'{where}: no "messages" list (keys there are: {quoted(record) or "none"}).')
+        raise LabError(f'{where}: no "messages" list (its keys are: {quoted(record) or "none"}).')
     checked = []
     for number, message in enumerate(messages, start=1):
         at = f"{where}, message {number}"
@@ -43,10 +43,10 @@ def _conversation(record: dict[str, object], where: str) -> list[dict[str, str]]
         if role not in ROLES:
             raise LabError(f"{at}: role is {quoted([str(role)])}, not one of {', '.join(ROLES)}.")
         if not isinstance(content, str) or not content.strip():
-            raise LabError(f"{at}: its content is blank or not text.")
+            raise LabError(f"{at}: its content is blank or is not text.")
         if role == "system" and number > 1:
             raise LabError(f"{at}: a system message can only come first.")
         checked.append({"role": role, "content": content})
     if all(message["role"] != "assistant" for message in checked):
-        raise LabError(f"{where}: no assistant message, so there is nothing to learn from it.")
+        raise LabError(f"{where}: no assistant message, so there is nothing to train on.")
     return checked

@@ -83,7 +83,7 @@ def _explained(repository: str, error: Exception) -> LabError:
     kind = type(error).__name__
     if kind == "DatasetNotFoundError":
         return LabError(
-            f"There is no dataset '{repository}' on the Hub that may be read without logging in: "
+            f"There is no dataset '{repository}' on the Hub that can be read without logging in: "
             "check the name at https://huggingface.co/datasets."
         )
     if "onfig" in message and isinstance(error, ValueError):

@@ -21,7 +21,7 @@ def parse_json_lines(text: str, name: str) -> list[tuple[int, dict[str, object]]
                 f"{name}, line {number}: not valid JSON ({error.msg}, column {error.colno})."
             ) from None
         except (ValueError, RecursionError) as error:  # numbers or nesting beyond all measure
-            raise LabError(f"{name}, line {number}: not usable JSON ({error}).") from None
+            raise LabError(f"{name}, line {number}: this JSON cannot be used ({error}).") from None
         if not isinstance(record, dict):
             raise LabError(
                 f"{name}, line {number}: expected a JSON object {{...}}, found {json_kind(record)}."

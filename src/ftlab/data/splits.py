@@ -56,8 +56,8 @@ def most_frequent(train: Rows, labels: int, notes: list[str]) -> list[str]:
         )
     if len(kept) < 2:
         raise LabError(
-            f"{train.name}: every row has the label {quoted(kept)}; to learn a difference it takes "
-            "at least two labels."
+            f"{train.name}: every row has the label {quoted(kept)}; a classifier "
+            "needs at least two labels."
         )
     return sorted(kept, key=_by_number if all(_is_whole(label) for label in kept) else str)
 

@@ -110,7 +110,7 @@ def _read_json(text: str, name: str) -> Table:
             f"{name}, line {error.lineno}: not valid JSON ({error.msg}, column {error.colno})."
         ) from None
     except (ValueError, RecursionError) as error:
-        raise LabError(f"{name}: not usable JSON ({error}).") from None
+        raise LabError(f"{name}: this JSON cannot be used ({error}).") from None
     if not isinstance(items, list):
         raise LabError(
             f"{name}: expected a list of objects [{{...}}, ...], found {json_kind(items)}."
@@ -123,7 +123,7 @@ def _read_json(text: str, name: str) -> Table:
 
 def _from_records(records: list[tuple[int, dict[str, Any]]], name: str, unit: str) -> Table:
     if not records:
-        raise LabError(f"{name}: holds no rows.")
+        raise LabError(f"{name}: has no rows.")
     names = dict.fromkeys(key for _, record in records for key in record)
     columns = {key: [record.get(key) for _, record in records] for key in names}
     return Table(name, unit, columns, [place for place, _ in records])
@@ -150,7 +150,7 @@ def _read_delimited(text: str, path: Path, notes: list[str]) -> Table:
     header = [column.strip() for column in header]
     twice = [column for column, times in Counter(header).items() if column and times > 1]
     if twice:
-        raise LabError(f"{name}, line {top}: the header names {quoted(twice)} more than once.")
+        raise LabError(f"{name}, line {top}: the header has {quoted(twice)} more than once.")
     if not rows:
         raise LabError(f"{name}: has a header but no rows.")
     for line, row in rows:
@@ -158,7 +158,7 @@ def _read_delimited(text: str, path: Path, notes: list[str]) -> Table:
             raise LabError(
                 f"{name}, line {line}: {count(len(row), 'field')} where the header has "
                 f"{len(header)}; "
-                "a text that holds the separator or a line break needs quotation marks around it."
+                "a text with the separator or a line break in it needs quotation marks around it."
             )
     columns = {
         column: [row[number] for _, row in rows] for number, column in enumerate(header) if column

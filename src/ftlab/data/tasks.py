@@ -64,7 +64,7 @@ class Task:
         learning curve are paired. Rows come in the order of train.
         """
         if n < 0:
-            raise LabError(f"sample_per_class takes n rows a label, n >= 0, not {n}.")
+            raise LabError(f"sample_per_class takes n rows per label, 0 or more, not {n}.")
         if n == 0:
             return self.train.copy()
         chosen: list[int] = []
@@ -158,9 +158,9 @@ def _refuse_choices(task_data: str, text_column: str, label_column: str, labels:
     named = [f"{name} {value!r}" for name, value in given.items() if value]
     if named:
         raise LabError(
-            f"{' and '.join(named)} cannot be had: the texts of task_data "
-            f"{TOWN if task_data in DISTANCES else task_data!r} are made by the lab, without "
-            "columns and with labels that are drawn equally often."
+            f"{' and '.join(named)} cannot be used: the texts of task_data "
+            f"{TOWN if task_data in DISTANCES else task_data!r} are made by the lab: they "
+            "have no columns, and all their labels are equally frequent."
         )
 
 
@@ -184,7 +184,7 @@ def _labelled_sides(sides: dict[str, Rows], notes: list[str]) -> dict[str, Rows]
         raise LabError(f"{train.name}: no row has both a text and a label.")
     if "test" not in kept and "validation" in kept:
         notes.append(
-            f"{train.name}: no labelled test part, so {kept['validation'].name} stands in."
+            f"{train.name}: no labelled test split, so {kept['validation'].name} stands in."
         )
         kept["test"] = kept.pop("validation")
     return kept
@@ -203,7 +203,7 @@ def _three_sides(sides: dict[str, Rows], notes: list[str], seed: int) -> dict[st
     for side, rows in sides.items():
         if not len(rows.frame):
             raise LabError(
-                f"{train.name}: no rows are left for a {side} part; taken at random, it needs a "
+                f"{train.name}: no rows are left for a {side} split; a random split needs a "
                 "label with at least three different texts."
             )
     return sides
@@ -234,8 +234,8 @@ def _open(task_data: str, notes: list[str]) -> tuple[str, str, dict[str, Table]]
         if "/" in task_data:
             raise
         raise LabError(
-            f"'{task_data}' is no shipped task ({', '.join(SHIPPED_TASKS)}) and no file or folder "
-            f"here; as a name on the Hub: {error}"
+            f"'{task_data}' is neither a task shipped with the lab "
+            f"({', '.join(SHIPPED_TASKS)}) nor a file or folder here; on the Hub: {error}"
         ) from error
 
 
@@ -247,7 +247,7 @@ def _read_folder(folder: Path, notes: list[str]) -> dict[str, Table]:
             continue
         if side in found:
             raise LabError(
-                f"{folder} has both {found[side].name} and {path.name}: leave one {side} file."
+                f"{folder} has both {found[side].name} and {path.name}: keep only one {side} file."
             )
         found[side] = path
     if "train" not in found:

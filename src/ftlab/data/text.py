@@ -27,7 +27,7 @@ def read_decoded(path: Path, notes: list[str]) -> str:
             text = raw.decode("utf-16")
         except UnicodeDecodeError as error:
             raise LabError(
-                f"{path.name} begins like UTF-16 but breaks off ({error.reason}): save it as UTF-8."
+                f"{path.name} starts like UTF-16 but is cut off ({error.reason}): save it as UTF-8."
             ) from None
         notes.append(f"{path.name}: read as UTF-16; UTF-8 is the usual encoding.")
     else:
@@ -37,8 +37,8 @@ def read_decoded(path: Path, notes: list[str]) -> str:
     if "\0" in text:
         line = text.count("\n", 0, text.index("\0")) + 1
         raise LabError(
-            f"{path.name}, line {line}: holds a NUL byte, so this is a binary file or UTF-16 "
-            "without a mark; save it as UTF-8 text."
+            f"{path.name}, line {line}: contains a NUL byte, so it is binary or UTF-16 "
+            "without a byte-order mark; save it as UTF-8 text."
         )
     return text
 
@@ -60,8 +60,8 @@ def _decode_bytes(raw: bytes, name: str, notes: list[str]) -> str:
                 decoded.append(line.decode("cp1252"))
             except UnicodeDecodeError as error:
                 raise LabError(
-                    f"{name}, line {number}: byte 0x{line[error.start]:02x} fits neither UTF-8 nor "
-                    "Windows-1252; save the file as UTF-8."
+                    f"{name}, line {number}: byte 0x{line[error.start]:02x} is valid neither in "
+                    "UTF-8 nor in Windows-1252; save the file as UTF-8."
                 ) from None
     other = sum(not line.isascii() for line in lines) - len(foreign)
     notes.append(
@@ -88,5 +88,5 @@ def read_text(path: str | Path, notes: list[str] | None = None) -> list[str]:
             p for p in root.rglob("*") if p.suffix.lower() in TEXT_SUFFIXES and p.is_file()
         )
         if not files:
-            raise LabError(f"The folder {root} holds no {' or '.join(TEXT_SUFFIXES)} file.")
+            raise LabError(f"The folder {root} has no {' or '.join(TEXT_SUFFIXES)} file.")
     return [read_decoded(f, notes).replace("\r\n", "\n").replace("\r", "\n") for f in files]

@@ -1,4 +1,4 @@
-"""Does a model mean what it says? Probabilities against what came out, and where to draw a line."""
+"""Calibration: confidence against accuracy, and where to put the decision threshold."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def softmax(logits: ArrayLike, temperature: float = 1.0) -> np.ndarray:
     from scipy.special import softmax as over_classes
 
     if not temperature > 0:
-        raise LabError(f"A temperature is above 0, not {temperature}.")
+        raise LabError(f"The temperature must be above 0, not {temperature}.")
     return np.asarray(over_classes(_table(logits) / temperature, axis=1))
 
 
@@ -43,18 +43,18 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
 
 
 def reliability(probabilities: ArrayLike, labels: ArrayLike, bins: int = 10) -> pd.DataFrame:
-    """How often the most probable class is right, by how probable it is said to be.
+    """Accuracy of the predicted class by its confidence (a reliability diagram's data).
 
-    One row for each of `bins` equally wide stretches of confidence that holds any item: `said`
-    (mean confidence), `right` (share), `items`.
+    One row for each of `bins` equally wide bins of confidence that has any items: `confidence`
+    (mean), `accuracy` (share of right predictions), `items`.
     """
     import pandas as pd
 
     table = _table(probabilities)
-    said, right = table.max(axis=1), correct(table.argmax(axis=1), np.ravel(labels))
-    place = np.minimum((said * bins).astype(int), bins - 1)
-    frame = pd.DataFrame({"bin": place, "said": said, "right": right})
-    rows = frame.groupby("bin").agg(said=("said", "mean"), right=("right", "mean"))
+    confidence, right = table.max(axis=1), correct(table.argmax(axis=1), np.ravel(labels))
+    place = np.minimum((confidence * bins).astype(int), bins - 1)
+    frame = pd.DataFrame({"bin": place, "confidence": confidence, "accuracy": right})
+    rows = frame.groupby("bin").mean()
     return rows.assign(items=frame.groupby("bin").size()).reset_index(drop=True)
 
 
@@ -64,7 +64,7 @@ def expected_calibration_error(
     """The mean distance between confidence and accuracy, bins weighted by their items (Naeini et
     al. 2015). A share; it depends on the number of bins and is above 0 even for a perfect model."""
     rows = reliability(probabilities, labels, bins)
-    return float(np.average((rows.said - rows.right).abs(), weights=rows["items"]))
+    return float(np.average((rows.confidence - rows.accuracy).abs(), weights=rows["items"]))
 
 
 def cheapest_threshold(
@@ -78,9 +78,11 @@ def cheapest_threshold(
     """
     values, truth = np.asarray(scores, dtype=float), np.asarray(labels)
     if values.ndim != 1 or values.shape != truth.shape or not len(values):
-        raise LabError(f"Scores {values.shape} and labels {truth.shape} must be one for each item.")
+        raise LabError(
+            f"Scores {values.shape} and labels {truth.shape} must have one value for each item."
+        )
     if miss < 0 or alarm < 0:
-        raise LabError("Costs are 0 or more.")
+        raise LabError(f"The costs `miss` and `alarm` must be 0 or more, not {miss} and {alarm}.")
     lines: Sequence[float] = [*np.unique(values), np.inf]
     costs = [
         float((miss * (truth == 1) * (values < t) + alarm * (truth == 0) * (values >= t)).mean())

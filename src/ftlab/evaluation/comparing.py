@@ -22,10 +22,11 @@ def mcnemar(a: ArrayLike, b: ArrayLike) -> float:
     first, second = np.asarray(a), np.asarray(b)
     if first.shape != second.shape or first.ndim != 1:
         raise LabError(
-            f"Both need one score for the same items, not {first.shape}, {second.shape}."
+            "Both need one score for each of the same items, not the shapes "
+            f"{first.shape} and {second.shape}."
         )
     if not np.isin([first, second], (0, 1)).all():
-        raise LabError("McNemar's test takes right (1) and wrong (0), nothing between.")
+        raise LabError("McNemar's test takes scores of 1 (right) or 0 (wrong) only.")
     only_first = int(((first == 1) & (second == 0)).sum())
     differ = only_first + int(((first == 0) & (second == 1)).sum())
     return float(binomtest(only_first, differ).pvalue) if differ else 1.0
@@ -44,7 +45,7 @@ def items_needed(
 
     if not 0 < difference <= disagreement <= 1:
         raise LabError(
-            "Needed: 0 < difference <= disagreement <= 1, not "
+            "It must hold that 0 < difference <= disagreement <= 1, not "
             f"difference {difference} and disagreement {disagreement}."
         )
     wrong, missed = norm.ppf(0.5 + level / 2), norm.ppf(power)
@@ -60,7 +61,9 @@ def spread_of(scores: ArrayLike) -> dict[str, float]:
     """
     block = np.asarray(scores, dtype=float)
     if block.ndim != 2 or min(block.shape) < 2:
-        raise LabError(f"Needed: scores of two seeds and two items or more, not {block.shape}.")
+        raise LabError(
+            f"Scores must cover at least two seeds and two items, not the shape {block.shape}."
+        )
     seeds, items = block.shape
     return {
         "seeds": float(block.mean(axis=1).std(ddof=1) / math.sqrt(seeds)),

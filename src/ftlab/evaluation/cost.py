@@ -85,7 +85,7 @@ def break_even_requests(spent: float, base_request: float, tuned_request: float)
 
 def _checked(number: float) -> float:
     if not 0 <= number < math.inf:
-        raise LabError(f"Tokens, epochs and costs are 0 or more, not {number!r}.")
+        raise LabError(f"Tokens, epochs and costs must be 0 or more, not {number!r}.")
     return number
 
 

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
 def by_loss(
     rows: pd.DataFrame, probabilities: ArrayLike, label_names: Sequence[str]
 ) -> pd.DataFrame:
-    """The rows (columns text and label) with what was said of them, the worst first.
+    """The rows (columns text and label) with the model's predictions, the worst first.
 
-    Adds `wanted` and `said` (names), `sure` (the probability of what was said) and `loss` (nats:
-    minus the log probability of what was wanted). `probabilities` is (rows, classes).
+    `label` becomes the label's name; adds `predicted` (a name), `confidence` (the probability of
+    the predicted label) and `loss` (nats: minus the log probability of the true label).
+    `probabilities` is (rows, classes).
     """
     table = np.asarray(probabilities, dtype=float)
     if table.shape != (len(rows), len(label_names)):
@@ -29,14 +30,13 @@ def by_loss(
             f"Expected probabilities of shape {(len(rows), len(label_names))}, not {table.shape}."
         )
     labels = rows.label.to_numpy()
-    said = table.argmax(axis=1)
-    found = rows.assign(
-        wanted=[label_names[i] for i in labels],
-        said=[label_names[i] for i in said],
-        sure=table.max(axis=1),
+    judged = rows.assign(
+        label=[label_names[i] for i in labels],
+        predicted=[label_names[i] for i in table.argmax(axis=1)],
+        confidence=table.max(axis=1),
         loss=-np.log(np.maximum(table[np.arange(len(rows)), labels], 1e-12)),
     )
-    return found.sort_values("loss", ascending=False, kind="stable")
+    return judged.sort_values("loss", ascending=False, kind="stable")
 
 
 def slices(right: ArrayLike, groups: Sequence[str]) -> pd.DataFrame:
@@ -73,7 +73,9 @@ def doubtful_labels(probabilities: ArrayLike, labels: ArrayLike) -> np.ndarray:
     """
     table, given = np.asarray(probabilities, dtype=float), np.asarray(labels)
     if table.ndim != 2 or given.shape != table.shape[:1]:
-        raise LabError(f"Probabilities {table.shape} and labels {given.shape} do not fit.")
+        raise LabError(
+            f"Probabilities of shape {table.shape} do not fit labels of shape {given.shape}."
+        )
     means = np.array(
         [
             table[given == k, k].mean() if (given == k).any() else np.inf

@@ -147,7 +147,9 @@ def wilson(right: int, items: int) -> Estimate:
     from scipy.stats import binomtest
 
     if not 0 <= right <= items or not items:
-        raise LabError(f"A share needs 0 to all of at least one item, not {right} of {items}.")
+        raise LabError(
+            f"A share needs at least one item, of which 0 to all are right, not {right} of {items}."
+        )
     around = binomtest(right, items).proportion_ci(LEVEL, method="wilson")
     made = Estimate(right / items, float(around.low), float(around.high), seeds=1)
     return _made_by("wilson", made, np.array(right), np.array(items))
@@ -180,11 +182,13 @@ def bootstrap_interval(
 def recomputed(estimator: str, data: Sequence[np.ndarray]) -> Estimate:
     """The estimate that `estimator` makes of the `data` of another one; LabError if it cannot."""
     if estimator not in ESTIMATORS:
-        raise LabError(f"No estimator is called '{estimator}'; there are {', '.join(ESTIMATORS)}.")
+        raise LabError(
+            f"There is no estimator '{estimator}': choose one of {', '.join(ESTIMATORS)}."
+        )
     try:
         return ESTIMATORS[estimator].make(*data)
     except (TypeError, ValueError) as error:
-        raise LabError(f"These data are not those of '{estimator}': {error}") from error
+        raise LabError(f"These data do not fit the estimator '{estimator}': {error}") from error
 
 
 def _from_draws(per_seed: np.ndarray, draws: np.ndarray, items: np.ndarray) -> Estimate:
@@ -212,7 +216,7 @@ def _smallest(array: np.ndarray) -> np.ndarray:
 def _numbers(values: ArrayLike) -> np.ndarray:
     numbers = np.asarray(values, dtype=float)
     if numbers.size == 0 or not np.isfinite(numbers).all():
-        raise LabError("An interval needs finite numbers: some are missing (nan) or infinite.")
+        raise LabError("An interval needs finite numbers, but some are missing (nan) or infinite.")
     return numbers
 
 

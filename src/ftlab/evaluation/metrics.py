@@ -75,7 +75,7 @@ def _pair(name: str, predictions: ArrayLike, labels: ArrayLike) -> tuple[np.ndar
 
 def _some(name: str, items: int) -> None:
     if not items:
-        raise LabError(f"The {name} of no items at all cannot be measured.")
+        raise LabError(f"The {name} cannot be computed: there are no items.")
 
 
 def _classes(values: ArrayLike) -> np.ndarray:
@@ -83,7 +83,7 @@ def _classes(values: ArrayLike) -> np.ndarray:
     classes = np.asarray(values)
     if classes.ndim != 1 or (classes.size and classes.dtype.kind not in "iu"):
         raise LabError(
-            "Predictions and labels must be one row of whole numbers (class indices), "
-            f"not {classes.dtype} values of shape {classes.shape}."
+            "Predictions and labels must be a one-dimensional array of whole numbers (class "
+            f"indices), not {classes.dtype} values of shape {classes.shape}."
         )
     return classes

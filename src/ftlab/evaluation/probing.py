@@ -92,7 +92,7 @@ def cka(a: ArrayLike, b: ArrayLike) -> float:
     first, second = (np.asarray(x, dtype=float) for x in (a, b))
     if len(first) != len(second):
         raise LabError(
-            f"CKA compares vectors of the same texts, not {len(first)} and {len(second)}."
+            f"CKA compares vectors of the same texts, but there are {len(first)} and {len(second)}."
         )
     first, second = first - first.mean(0), second - second.mean(0)
     shared = np.linalg.norm(first.T @ second) ** 2

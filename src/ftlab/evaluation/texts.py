@@ -88,13 +88,13 @@ def _each(
 ) -> np.ndarray:
     _same_length(answers, references)
     if not len(answers):
-        raise LabError(f"The {name} of no items at all cannot be measured.")
+        raise LabError(f"The {name} cannot be computed: there are no items.")
     scores = [score(a, b) for a, b in zip(answers, references, strict=True)]
     return np.clip(scores, 0.0, 1.0)  # sacrebleu's 100 is sometimes a rounding error more
 
 
 def _same_length(answers: Sequence[str], references: Sequence[str]) -> None:
     if isinstance(answers, str) or isinstance(references, str):
-        raise LabError("Answers and references must be lists of texts, not one text.")
+        raise LabError("Answers and references must be lists of texts, not a single text.")
     if len(answers) != len(references):
         raise LabError(f"There are {len(answers)} answers but {len(references)} references.")

@@ -103,7 +103,9 @@ class Classifier(nn.Module):
         from transformers import PreTrainedModel
 
         if not isinstance(self.trunk, PreTrainedModel):
-            raise LabError("This trunk is wrapped (a soft prompt, a prefix): it cannot be saved.")
+            raise LabError(
+                "This backbone is wrapped (a soft prompt, a prefix), so it cannot be saved."
+            )
         folder = Path(folder)
         head = {name: tensor.contiguous() for name, tensor in self.head.state_dict().items()}
         about = {"label_names": self.label_names, "dropout": self.dropout.p}
@@ -127,7 +129,7 @@ class Classifier(nn.Module):
         folder = Path(folder)
         for name in (LABELS_FILE, HEAD_FILE):
             if not (folder / name).is_file():
-                raise LabError(f"{folder} holds no saved classifier: it has no {name}.")
+                raise LabError(f"{folder} is not a saved classifier: it has no {name}.")
         try:
             about = json.loads((folder / LABELS_FILE).read_text(encoding="utf-8"))
             classifier = cls(
@@ -181,7 +183,7 @@ def as_language_model(base_model: str, classifier: Classifier) -> PreTrainedMode
     model = load_causal_lm(base_model)
     prefix = model.base_model_prefix
     if not isinstance(classifier.trunk, type(getattr(model, prefix))):
-        raise LabError("This trunk is wrapped, so it cannot be put back under a language head.")
+        raise LabError("This backbone is wrapped, so it cannot get its language-model head back.")
     setattr(model, prefix, classifier.trunk)
     model.tie_weights()
     # An untied head was loaded on the CPU, while fit() may have taken the trunk elsewhere.

@@ -36,7 +36,7 @@ def model_folder(base_model: str) -> Path:
     if folder.is_dir():
         return _checked(folder, base_model)
     if folder.exists():
-        raise LabError(f"{base_model} is a file: base_model takes the folder that holds the model.")
+        raise LabError(f"{base_model} is a file: give base_model the folder of the model.")
     if not is_hub_name(base_model):
         raise LabError(f"There is no model folder {base_model!r}.")
     return _checked(_from_hub(base_model), base_model)
@@ -76,7 +76,7 @@ def _from_hub(name: str) -> Path:
         return Path(error.snapshot_path)
     except (GatedRepoError, RepositoryNotFoundError) as error:
         raise LabError(
-            f"There is no folder {name!r}, and no model of that name on the Hub that may be read "
+            f"There is no folder {name!r}, and no model of that name on the Hub that can be read "
             "without logging in: check it at https://huggingface.co/models."
         ) from error
     except Exception as error:  # of the Hub, the connection or the disk: no common base class
@@ -88,7 +88,7 @@ def _from_hub(name: str) -> Path:
             ) from error
         first = error.__cause__ if absent else None  # what the Hub answered, before the cache
         raise LabError(
-            f"The model {name!r} could not be fetched from the Hub ({_reason(first or error)}): "
+            f"The model {name!r} could not be downloaded from the Hub ({_reason(first or error)}): "
             "try again later, or give base_model a folder."
         ) from error
     _fetched[name] = Path(found)
@@ -99,7 +99,7 @@ def _checked(folder: Path, name: str) -> Path:
     if not folder.is_dir():
         raise LabError(f"{name} is missing: there is no folder {folder}.")
     if not (folder / "config.json").is_file():
-        raise LabError(f"{name} is no model: {folder} has no config.json.")
+        raise LabError(f"{name} is not a model: {folder} has no config.json.")
     return folder
 
 
@@ -113,12 +113,14 @@ def check_weights(folder: Path, name: str) -> None:
             parts = set(json.loads(index.read_text(encoding="utf-8"))["weight_map"].values())
         missing = sorted(part for part in parts if not (folder / part).is_file())
         if missing:
-            raise LabError(f"{name} lacks weights: there is no {missing[0]} in {folder}.")
+            raise LabError(
+                f"{name} is incomplete: there is no weights file {missing[0]} in {folder}."
+            )
         return
     pickles = sorted(path.name for pattern in PICKLES for path in folder.glob(pattern))
     if pickles:
         raise LabError(
-            f"{name} has its weights only as {pickles[0]}: the lab reads safetensors alone, since "
+            f"{name} has its weights only as {pickles[0]}: the lab only reads safetensors, because "
             "other formats can run code when they are opened."
         )
     raise LabError(f"{name} has no weights: there is no {WEIGHTS} in {folder}.")
@@ -129,7 +131,7 @@ def check_tokenizer(folder: Path, name: str) -> None:
     if not any(path for pattern in TOKENIZERS for path in folder.glob(pattern)):
         raise LabError(
             f"{name} has no tokenizer: there is no tokenizer.json in {folder}; save the tokenizer "
-            "that the model was trained with there as well."
+            "that the model was trained with in that folder."
         )
 
 

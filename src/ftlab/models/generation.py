@@ -48,8 +48,8 @@ def generate(
     for number, row in enumerate(rows):
         if len(row) > limit:
             raise LabError(
-                f"Prompt {number} has {len(row)} tokens; with {max_new_tokens} new ones the model "
-                f"takes at most {limit}."
+                f"Prompt {number} has {len(row)} tokens; with {max_new_tokens} new ones, the "
+                f"model takes a prompt of at most {limit}."
             )
     config = GenerationConfig(
         max_new_tokens=max_new_tokens,

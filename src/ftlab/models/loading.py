@@ -97,7 +97,7 @@ def _load(auto: Any, base_model: str, random_weights: bool, seed: int) -> PreTra
     if auto is AutoModelForCausalLM:
         _check_causal(config, base_model)
     elif config.is_encoder_decoder:
-        raise LabError(f"{base_model} is an encoder-decoder model: the lab has no use for those.")
+        raise LabError(f"{base_model} is an encoder-decoder model, which the lab does not support.")
     with explained("The model", base_model), quiet(), private_rng(seed):
         if random_weights:
             model = auto.from_config(config, dtype=torch.float32, trust_remote_code=False)
@@ -154,6 +154,6 @@ def _check_causal(config: PretrainedConfig, name: str) -> None:
     if not _is_causal(config):
         raise LabError(
             f"{name} is not a causal language model (its type is {config.model_type!r}, saved as "
-            f"{' and '.join(config.architectures or ['a configuration alone'])}): it cannot "
+            f"{' and '.join(config.architectures or ['only a configuration'])}): it cannot "
             "continue a text, but a classifier can be built on it."
         )

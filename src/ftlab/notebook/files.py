@@ -45,8 +45,8 @@ def find_notebook(word: str, base: Path) -> Path:
     if len(found) != 1:
         names = ", ".join(path.stem for path in shipped)
         raise LabError(
-            f"'{word}' is not one notebook: there is no such file in {base}, and the lab has "
-            f"{names}."
+            f"'{word}' does not name exactly one notebook: there is no such file in {base}, and "
+            f"the lab's notebooks are {names}."
         )
     return found[0]
 

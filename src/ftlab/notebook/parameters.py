@@ -43,7 +43,7 @@ CONTRACT = {
         Parameter(
             "seeds",
             int,
-            "how many seeds, counted from the first; 0: as many as the profile says",
+            "how many seeds, counting up from the first; 0: as the profile sets",
             low=0,
             high=100,
             read_by_lab=True,
@@ -65,39 +65,45 @@ CONTRACT = {
         Parameter(
             "text_column",
             str,
-            'the column with the texts; "": found by its name',
+            'the column with the texts; "": detected by its name',
             may_be_empty=True,
         ),
         Parameter(
             "label_column",
             str,
-            'the column with the labels; "": found by its name',
+            'the column with the labels; "": detected by its name',
             may_be_empty=True,
         ),
         Parameter(
-            "task_labels", int, "keep the most frequent labels only; 0: all", low=2, but=(0,)
+            "task_labels",
+            int,
+            "keep only this many labels, the most frequent; 0: all",
+            low=2,
+            but=(0,),
         ),
         Parameter(
             "texts_per_label",
             int,
-            "learn from so many texts of each label; 0: all",
+            "train on this many texts per label; 0: all",
             low=1,
             but=(0,),
         ),
         Parameter(
             "first_task",
             str,
-            'of several tasks the one to look at closely, such as "far"; "": the first',
+            'the task to look at most closely, such as "far"; "": the first one',
             may_be_empty=True,
         ),
         Parameter(
-            "trainable_blocks", int, "train so many top blocks as well; 0: the head alone", low=0
+            "trainable_blocks", int, "train this many top blocks as well; 0: only the head", low=0
         ),
-        Parameter("rank", int, "of the LoRA that stands trial", low=1),
+        Parameter(
+            "rank", int, "rank of the LoRA adapter that is compared with the other methods", low=1
+        ),
         Parameter(
             "learning_rate",
             float,
-            "of that LoRA; 0: chosen as for every other way",
+            "learning rate of that LoRA; 0: tuned as for every other method",
             low=1e-7,
             high=1,
             but=(0,),
@@ -105,7 +111,7 @@ CONTRACT = {
         Parameter(
             "other_ways",
             bool,
-            "False: only that LoRA, full fine-tuning and the head alone are trained",
+            "False: train only that LoRA, full fine-tuning and the head",
         ),
         Parameter(
             "documents",
@@ -122,7 +128,7 @@ CONTRACT = {
         Parameter(
             "encoder",
             str,
-            'what makes vectors of texts: "lab", a folder, or a Hub name',
+            'the model that embeds texts: "lab", a folder, or a Hub name',
             source=Source(own=("lab",), hub=True),
         ),
         Parameter(
@@ -135,7 +141,7 @@ CONTRACT = {
         Parameter(
             "chunk_size",
             int,
-            "words of a passage; 0: one sentence (town), 80 words (your documents)",
+            "words per passage; 0: one sentence (town), 80 words (your documents)",
             low=4,
             high=1000,
             but=(0,),
@@ -143,7 +149,7 @@ CONTRACT = {
         Parameter(
             "k",
             int,
-            "passages given to the model; 0: chosen on validation",
+            "how many passages the model gets; 0: chosen on validation",
             low=1,
             high=50,
             but=(0,),
@@ -155,11 +161,15 @@ CONTRACT = {
             may_be_empty=True,
             source=Source(),
         ),
-        Parameter("price_training", float, "of 1,000 tokens in training", low=0),
-        Parameter("price_input", float, "of 1,000 tokens of a prompt, base model", low=0),
-        Parameter("price_output", float, "of 1,000 tokens of an answer, base model", low=0),
-        Parameter("price_tuned_input", float, "the same, fine-tuned model", low=0),
-        Parameter("price_tuned_output", float, "the same, fine-tuned model", low=0),
+        Parameter("price_training", float, "price per 1,000 training tokens", low=0),
+        Parameter("price_input", float, "price per 1,000 prompt tokens, base model", low=0),
+        Parameter("price_output", float, "price per 1,000 answer tokens, base model", low=0),
+        Parameter(
+            "price_tuned_input", float, "price per 1,000 prompt tokens, fine-tuned model", low=0
+        ),
+        Parameter(
+            "price_tuned_output", float, "price per 1,000 answer tokens, fine-tuned model", low=0
+        ),
     )
 }
 
@@ -217,7 +227,7 @@ HELP_IN = {
     ("02_layer_freezing", "task_data"): f'"town" (three tasks), {SOURCES}',
     ("03_lora", "task_data"): f'"town" (three tasks), {SOURCES}',
     ("05_evaluation", "task_data"): f'"letters", {SOURCES}',
-    ("05_evaluation", "texts_per_label"): "networks learn from so many texts of each label; 0: all",
+    ("05_evaluation", "texts_per_label"): "networks train on this many texts per label; 0: all",
 }
 
 
@@ -233,7 +243,9 @@ def parameters_source(notebook: str) -> str:
 
 def defaults_of(notebook: str) -> dict[str, Value]:
     if notebook not in NOTEBOOKS:
-        raise ParameterError(f"'{notebook}' is no notebook of the lab: {', '.join(NOTEBOOKS)}.")
+        raise ParameterError(
+            f"'{notebook}' is not one of the lab's notebooks: {', '.join(NOTEBOOKS)}."
+        )
     return NOTEBOOKS[notebook]
 
 

@@ -1,4 +1,4 @@
-"""Figures of how far a model can be relied on: what it confuses, how sure it is, how it spreads."""
+"""Figures of how far a model can be relied on: what it confuses, how well it is calibrated, how it spreads."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ def confusion(
     title: str,
     most: int = 12,
 ) -> Figure:
-    """How often each label was wanted (rows) and each was said (columns); zeros are left blank.
+    """Confusion matrix: labels in rows, predictions in columns; zeros are left blank.
 
     The shade is the share of the row. At the right stands how much of the row was right, and its
-    items, also those said to be of a label that is not shown. `labels` and `predictions` are class
+    items, also those predicted to be of a label that is not shown. `labels` and `predictions` are class
     numbers, (items,). Of more than `most` labels, only those of the most frequent confusions are
     shown, the worst first, and the title says so. LabError if the arguments do not fit.
     """
@@ -43,7 +43,7 @@ def confusion(
 
     counts = _counts(labels, predictions, len(label_names))
     if most < 2:
-        raise LabError(f"A confusion needs at least 2 labels, not {most}.")
+        raise LabError(f"A confusion matrix needs at least 2 labels, not {most}.")
     shown = list(range(len(counts)))
     if len(counts) > most:
         shown = _confused(counts, most)
@@ -70,7 +70,7 @@ def confusion(
             display.text_[place].set_text(str(count))
         else:
             display.text_[place].remove()
-    axes.set(xlabel="said", ylabel="wanted")
+    axes.set(xlabel="predicted", ylabel="label")
     beside = len(shown) - 0.35
     axes.text(beside, -0.6, "right", va="bottom", fontsize=SMALL)
     for row, label in enumerate(shown):
@@ -90,16 +90,18 @@ def confusion(
 
 
 def _counts(labels: ArrayLike, predictions: ArrayLike, classes: int) -> np.ndarray:
-    """(wanted, said) -> items."""
+    """(label, predicted) -> items."""
     from sklearn.metrics import confusion_matrix
 
-    wanted, said = np.asarray(labels), np.asarray(predictions)
-    if wanted.ndim != 1 or wanted.shape != said.shape or not wanted.size:
-        raise LabError(f"Labels {wanted.shape} and predictions {said.shape} must be one an item.")
-    both = np.stack([wanted, said])
+    truth, predicted = np.asarray(labels), np.asarray(predictions)
+    if truth.ndim != 1 or truth.shape != predicted.shape or not truth.size:
+        raise LabError(
+            f"Labels {truth.shape} and predictions {predicted.shape} must have one value per item."
+        )
+    both = np.stack([truth, predicted])
     if both.dtype.kind not in "iu" or both.min() < 0 or both.max() >= classes:
         raise LabError(f"Labels and predictions must be whole numbers from 0 to {classes - 1}.")
-    return np.asarray(confusion_matrix(wanted, said, labels=range(classes)))
+    return np.asarray(confusion_matrix(truth, predicted, labels=range(classes)))
 
 
 def _confused(counts: np.ndarray, most: int) -> list[int]:
@@ -121,29 +123,29 @@ def _readable(name: str) -> str:
 
 
 def reliability(curves: Mapping[str, pd.DataFrame], *, title: str) -> Figure:
-    """How often a model is right by how sure it says it is: {name: table}.
+    """Reliability diagram, accuracy over confidence: {name: table}.
 
     The tables are those of `ftlab.evaluation.calibration.reliability`. Whiskers are Wilson's
-    intervals: where a stretch holds few items, its height says little. Below the diagonal a model
-    is surer than it is right. LabError for a table without rows or columns.
+    intervals: where a bin has few items, its height says little. Below the diagonal a model is
+    overconfident. LabError for a table without rows or columns.
     """
     for name, table in curves.items():
-        if not {"said", "right", "items"} <= {*table.columns} or not len(table):
-            raise LabError(f"The table of {name!r} needs rows with said, right and items.")
+        if not {"confidence", "accuracy", "items"} <= {*table.columns} or not len(table):
+            raise LabError(f"The table of {name!r} needs rows with confidence, accuracy and items.")
     figure = lines(
-        {name: (table.said, table.right) for name, table in curves.items()},
-        x="how sure it says it is",
-        y="how often it is right",
+        {name: (table.confidence, table.accuracy) for name, table in curves.items()},
+        x="confidence",
+        y="accuracy",
         title=title,
         shares=True,
-        diagonal="as sure as right",
+        diagonal="perfectly calibrated",
     )
     axes = figure.axes[0]
     for table, look in zip(curves.values(), first_looks(len(curves)), strict=True):
-        shares = zip(table.right, table["items"], strict=True)
+        shares = zip(table.accuracy, table["items"], strict=True)
         around = [heights(wilson(round(right * items), int(items))) for right, items in shares]
         axes.errorbar(
-            table.said, table.right, yerr=np.transpose(around)[1:].clip(0), fmt="none",
+            table.confidence, table.accuracy, yerr=np.transpose(around)[1:].clip(0), fmt="none",
             ecolor=look.colour, elinewidth=1, capsize=2.5, alpha=0.6,
         )  # fmt: skip
     return figure
@@ -164,13 +166,13 @@ def strip(
     finite.
     """
     if not series:
-        raise LabError("A strip needs at least one row of values.")
+        raise LabError("A strip plot needs at least one row of values.")
     figure, axes = new_axes(x, "", title)
     look = LOOKS[0]
     for row, (name, values) in enumerate(series.items()):
         across = np.asarray(values, dtype=float)
         if across.ndim != 1 or not across.size or not np.isfinite(across).all():
-            raise LabError(f"The values of {name!r} must be at least one finite number.")
+            raise LabError(f"{name!r} needs at least one value, and all its values must be finite.")
         up = row - 0.36 + 0.42 * (JITTER * np.arange(len(across)) % 1)
         axes.scatter(across, up, s=18, color=look.colour, alpha=0.55, linewidth=0)
         low, high = np.quantile(across, [0.025, 0.975])

@@ -79,7 +79,7 @@ def new_axes(x: str, y: str, title: str) -> tuple[Figure, Axes]:
 
 def first_looks(count: int) -> Sequence[Look]:
     if not 1 <= count <= len(LOOKS):
-        raise LabError(f"A figure shows 1 to {len(LOOKS)} series, not {count}.")
+        raise LabError(f"A figure can show 1 to {len(LOOKS)} series, not {count}.")
     return LOOKS[:count]
 
 

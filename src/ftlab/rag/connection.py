@@ -19,7 +19,7 @@ def connect(address: str, embedded: bool, seconds: float) -> Any:
     from pymilvus import MilvusClient
 
     # A proxy of the environment must not stand between a process and itself; and who asks every
-    # few seconds whether it is still there is told off by gRPC, in lines on the screen.
+    # few seconds whether it is still there gets warnings of gRPC, printed on the screen.
     options = {"grpc.enable_http_proxy": 0, "grpc.keepalive_time_ms": 2**31 - 1} if embedded else {}
     token = "" if embedded else os.environ.get("MILVUS_TOKEN", "")
     return MilvusClient(
@@ -40,9 +40,11 @@ def start(path: str, folder: Path, dimension: int | None) -> tuple[str, Any, Any
     if dimension is None and not folder.exists():
         raise LabError(f"There is no index {path}: build it first.")
     if folder.is_file():
-        raise LabError(f"{path} is no index that the lab wrote: it is a file, not a folder.")
+        raise LabError(f"{path} is not an index written by the lab: it is a file, not a folder.")
     if folder.exists() and any(folder.iterdir()) and not (folder / "LOCK").exists():
-        raise LabError(f"{path} is no index that the lab wrote: the folder holds other things.")
+        raise LabError(
+            f"{path} is not an index written by the lab: the folder contains other files."
+        )
     from milvus_lite.adapter.grpc.server import start_server_in_thread
     from milvus_lite.exceptions import DataDirLockedError
 
@@ -93,4 +95,4 @@ def explained(uri: str) -> Iterator[None]:
         yield
     except tuple(kinds) as error:
         reason = " ".join(str(getattr(error, "message", "") or error).split())[:300]
-        raise LabError(f"The index at {uri} does not answer as it should: {reason}") from error
+        raise LabError(f"The index at {uri} gives an unexpected answer: {reason}") from error

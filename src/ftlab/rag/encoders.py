@@ -139,7 +139,9 @@ def fine_tune_encoder(
     if len(questions) != len(passages):
         raise LabError(f"{len(questions)} questions but {len(passages)} passages.")
     if batch_size < 2:
-        raise LabError("batch_size must be 2 or more: the other passages are what to tell it from.")
+        raise LabError(
+            "batch_size must be 2 or more: the other passages in a batch are the negatives."
+        )
     if not temperature > 0:
         raise LabError(f"temperature must be above 0, not {temperature}.")
     pad_id = encoder.tokenizer.pad_token_id

@@ -55,7 +55,7 @@ class ExactStore:
                 raise ValueError("vectors and passages differ in number")
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
             reason = " ".join(str(error).split())
-            raise LabError(f"{path} is no index that the lab wrote ({reason}).") from error
+            raise LabError(f"{path} is not an index written by the lab ({reason}).") from error
         return passages, matrix
 
     def upsert(self, passages: Sequence[Passage], vectors: ArrayLike) -> None:

@@ -98,7 +98,7 @@ class MilvusStore:
         fields = self._client.describe_collection(COLLECTION)["fields"]
         stored = next((int(f["params"]["dim"]) for f in fields if f["name"] == "vector"), None)
         if stored is None:
-            raise LabError(f"The collection {COLLECTION} at {self.uri} was not made by the lab.")
+            raise LabError(f"The collection {COLLECTION} at {self.uri} was not created by the lab.")
         check_dimension(self.uri, stored, dimension)
         return stored
 

@@ -27,13 +27,13 @@ def open_store(uri: str | Path, dimension: int | None = None) -> Store:
     """
     name = str(uri)
     if dimension is not None and dimension < 1:
-        raise LabError(f"A store needs vectors of 1 or more numbers, not {dimension}.")
+        raise LabError(f"A store needs vectors of at least 1 number, not {dimension}.")
     if name == MEMORY or name.endswith(".npz"):
         return ExactStore(None if name == MEMORY else Path(name).expanduser(), dimension)
     server = name.startswith(SERVERS)
     if not server and not name.endswith(".db"):
         raise LabError(
-            f"{name!r} names no store: give '{MEMORY}', a path ending in .npz or .db, or the "
+            f"{name!r} is not a store: give '{MEMORY}', a path ending in .npz or .db, or the "
             "address of a Milvus server, http://host:19530."
         )
     if server:
@@ -45,7 +45,7 @@ def open_store(uri: str | Path, dimension: int | None = None) -> Store:
 
 
 def embedded_uri(folder: str | Path) -> str:
-    """Where a store of one's own stands in `folder`: a Milvus Lite database, or, where that does
+    """Where a run's own store is kept in `folder`: a Milvus Lite database, or, where that does
     not exist for the platform, a file for exact search (and a sentence that says so)."""
     if all(map(importlib.util.find_spec, EMBEDDED)):
         return str(Path(folder) / "passages.db")

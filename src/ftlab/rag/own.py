@@ -13,12 +13,12 @@ from ftlab.world.exercises import question_prompt
 from ftlab.world.needs import Item, Need
 
 TOWN = "town"  # the documents and questions that the lab brings
-FEWEST = 12  # questions of one's own: some to learn from, some for choices, some to be examined on
+FEWEST = 12  # questions of the user, for training, validation and test together
 
 
 @dataclass(frozen=True)
 class OwnItem(Item):
-    """A question of one's own; its `about` is the source that answers it."""
+    """A question of the user; its `about` is the source that answers it."""
 
     def is_right(self, text: str) -> bool:
         """Whether the wanted answer stands in `text`, whatever else does."""
@@ -36,23 +36,26 @@ def read_case(
     """
     if (documents == TOWN) != (questions == TOWN):
         raise LabError(
-            "documents and questions belong together: give both of your own, or 'town' for both."
+            "documents and questions belong together: give files of your own for both, "
+            "or 'town' for both."
         )
     if documents == TOWN:
         return None
     sized = {"size": chunk_size} if chunk_size else {}
     passages, asked = read_folder(documents, **sized), read_questions(questions)
     if len(asked) < FEWEST:
-        raise LabError(f"{questions} holds {len(asked)} questions, and {FEWEST} are the fewest.")
+        raise LabError(f"{questions} has {len(asked)} questions, but at least {FEWEST} are needed.")
     sources = {passage.source for passage in passages}
     lost = next((one.source for one in asked if one.source and one.source not in sources), None)
     if lost is not None:
-        raise LabError(f"{questions} names the source {lost!r}, which is no file in {documents}.")
+        raise LabError(
+            f"{questions} names the source {lost!r}, which is not a file in {documents}."
+        )
     return passages, asked
 
 
 def own_need(asked: Sequence[AskedQuestion], seed: int, count: int) -> Need:
-    """Questions of one's own, dealt by `seed`: a quarter for choices, half of the others (at most
+    """Questions of the user, split by `seed`: a quarter for choices, half of the others (at most
     `count`) for the examination, the rest as lessons."""
     dealt = list(asked)
     random.Random(f"own/{seed}").shuffle(dealt)

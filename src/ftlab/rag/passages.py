@@ -50,7 +50,7 @@ class Passage:
         strings = [self.id, self.text, self.source, self.key]
         strings += [*self.metadata.keys(), *self.metadata.values()]
         if not all(isinstance(value, str) for value in strings):
-            raise LabError(f"Passage {self.id!r}: every one of its fields is text.")
+            raise LabError(f"Passage {self.id!r}: all its fields must be text.")
         if not (self.id and self.source and self.text.strip()):
             raise LabError(
                 f"Passage {self.id!r} needs an id, a source and a text that is not blank."
@@ -58,14 +58,16 @@ class Passage:
         try:
             "".join(strings).encode()
         except UnicodeEncodeError:
-            raise LabError(f"Passage {self.id!r} holds half a character (a surrogate).") from None
+            raise LabError(
+                f"Passage {self.id!r} contains half a character (a surrogate)."
+            ) from None
         check_date(self.date, f"Passage {self.id!r}")
 
 
 def check_date(date: str, where: str) -> None:
     """LabError unless `date` is "", "YYYY", "YYYY-MM" or "YYYY-MM-DD": such text sorts by time."""
     if date and not (isinstance(date, str) and date.isascii() and DATE.fullmatch(date)):
-        raise LabError(f"{where}: the date is written YYYY-MM-DD, not {date!r}.")
+        raise LabError(f"{where}: the date must be written YYYY-MM-DD, not {date!r}.")
 
 
 def to_json(passage: Passage) -> str:
@@ -94,7 +96,7 @@ def chunk(text: str, size: int = 80, overlap: int = 0) -> list[str]:
     """
     if size < 1 or not 0 <= overlap < max(1, size // 2):
         raise LabError(
-            f"chunk: size must be 1 or more and overlap from 0 to below half of it, not {size} "
+            f"chunk: size must be 1 or more and overlap from 0 to less than half of it, not {size} "
             f"and {overlap}."
         )
     starts = _starts(text)
@@ -142,7 +144,7 @@ def read_folder(path: str | Path, size: int = 80, overlap: int = 0) -> list[Pass
         found = (p for p in root.rglob("*") if p.suffix.lower() in TEXT_SUFFIXES and p.is_file())
         files = sorted(found)
         if not files:
-            raise LabError(f"The folder {root} holds no {' or '.join(TEXT_SUFFIXES)} file.")
+            raise LabError(f"The folder {root} has no {' or '.join(TEXT_SUFFIXES)} file.")
     passages: list[Passage] = []
     for file in files:
         source = file.relative_to(root).as_posix() if root.is_dir() else file.name
@@ -187,7 +189,7 @@ def read_questions(path: str | Path) -> list[AskedQuestion]:
             value = record.get(name, "" if name == "source" else None)
             if not isinstance(value, str) or not (value.strip() or name == "source"):
                 raise LabError(
-                    f'{path.name}, line {number}: "{name}" is missing, blank or no text.'
+                    f'{path.name}, line {number}: "{name}" is missing, blank or not text.'
                 )
             values[name] = value
         questions.append(AskedQuestion(**values))

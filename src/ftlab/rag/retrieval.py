@@ -47,7 +47,7 @@ class Retriever:
             raise LabError(f"mode must be one of {', '.join(MODES)}, not {mode!r}.")
         if encoder.dimension != store.dimension:
             raise LabError(
-                f"The index holds vectors of {store.dimension} numbers, the encoder gives "
+                f"The index holds vectors of {store.dimension} numbers, the encoder makes "
                 f"{encoder.dimension}: build the index again with this encoder."
             )
         self.store, self.encoder = store, encoder

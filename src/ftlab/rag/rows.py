@@ -35,7 +35,7 @@ def to_row(passage: Passage, vector: np.ndarray) -> dict[str, Any]:
     tags = "".join(f" {_tag(name, value)}" for name, value in passage.metadata.items())
     line = to_json(passage)
     if len(line.encode("utf-8")) > MOST_BYTES:
-        raise LabError(f"Passage {passage.id!r} is too long to store: cut it into smaller ones.")
+        raise LabError(f"Passage {passage.id!r} is too long to store: split it into smaller ones.")
     return {
         "id": digest(passage.id),
         "vector": vector,

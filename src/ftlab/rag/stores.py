@@ -113,7 +113,9 @@ def unit(vectors: ArrayLike, dimension: int) -> np.ndarray:
         return found
     lengths = np.linalg.norm(found, axis=1, keepdims=True)
     if not (np.isfinite(lengths).all() and (lengths > 0).all()):
-        raise LabError("A vector of zeros, or one that is not finite, has no direction to compare.")
+        raise LabError(
+            "A vector of zeros, or one that is not finite, cannot be compared by direction."
+        )
     return found / lengths
 
 
@@ -122,7 +124,7 @@ def check_dimension(index: str | Path, stored: int, dimension: int | None) -> No
     if dimension not in (None, stored):
         raise LabError(
             f"{index} holds vectors of {stored} numbers, the encoder gives {dimension}: build the "
-            "index again, or take the encoder it was built with."
+            "index again, or use the encoder it was built with."
         )
 
 
@@ -134,7 +136,7 @@ def check_k(k: int) -> None:
 
 def no_hits() -> LabError:
     """For a search in an empty index."""
-    return LabError("The index is empty: put passages into it before searching.")
+    return LabError("The index is empty: add passages before searching.")
 
 
 def _repeated(names: Sequence[str]) -> str | None:

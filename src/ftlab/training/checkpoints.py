@@ -37,7 +37,7 @@ class Checkpoints:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise LabError(f"The folder for checkpoints cannot be made: {error}.") from error
+            raise LabError(f"The checkpoint folder cannot be created: {error}.") from error
 
     @contextlib.contextmanager
     def locked(self) -> Iterator[None]:
@@ -52,10 +52,10 @@ class Checkpoints:
         except Timeout:
             raise LabError(
                 f"Another run is writing its checkpoints to {self.folder}: wait until it has "
-                "ended, or choose another checkpoint_dir."
+                "finished, or choose another checkpoint_dir."
             ) from None
         except OSError as error:
-            raise LabError(f"The folder for checkpoints cannot be used: {error}.") from error
+            raise LabError(f"The checkpoint folder cannot be used: {error}.") from error
         try:
             yield
         finally:
@@ -95,10 +95,11 @@ class Checkpoints:
             flush(self.folder)
         except (OSError, SafetensorError) as error:
             shutil.rmtree(beside, ignore_errors=True)
-            kept = f"; the one of {max(older).name} is intact" if older else ""
+            kept = f"; {max(older).name} is intact" if older else ""
             raise LabError(
                 f"The checkpoint of step {step} could not be written to {self.folder} "
-                f"({error}){kept}: make room and call fit() again to go on from there."
+                f"({error}){kept}: free some disk space and call fit() again to "
+                "continue from there."
             ) from error
         for path in older:
             # Renamed first: a kill in the middle of removing must not leave half a checkpoint.
@@ -117,7 +118,7 @@ class Checkpoints:
         was, now = made_of.get(first), self.fingerprint[first]
         values = "" if isinstance(now, str) and len(now) == 64 else f" ({was} then, {now} now)"
         more = f" and {len(different) - 1} more" if len(different) > 1 else ""
-        remedy = "load the model anew" if first == "starting weights" else "give it as it was"
+        remedy = "load the model again" if first == "starting weights" else "use the same as before"
         raise LabError(
             f"The checkpoint in {self.folder} belongs to another run, which differs in its "
             f"{first}{values}{more}: {remedy}, or choose another checkpoint_dir."

@@ -42,7 +42,7 @@ class Examples:
             batch = self.objective.put_together([self.rows[i] for i in chosen])
         except Exception as error:  # whatever a function of the reader's raises
             raise LabError(
-                f"{self.caller}: the {self.kind}s {listed(chosen)} do not go into one batch "
+                f"{self.caller}: the {self.kind}s {listed(chosen)} cannot be put into one batch "
                 f"({_reason(error)})."
             ) from error
         return to_device(batch, device)
@@ -96,7 +96,7 @@ class Examples:
             if others:
                 self._together([], number)  # is it this row alone?
             what = "one batch with example 0" if others else "a batch"
-            self._refuse(number, f"does not go into {what} ({_reason(error)})", error)
+            self._refuse(number, f"cannot be put into {what} ({_reason(error)})", error)
 
     def _ask(self, what: str, ask: Callable[[Any], Any], problem: Callable[[Any], str]) -> list:
         found = []
@@ -139,8 +139,8 @@ def _token_problem(ids: Sequence[int], vocabulary: float, longest: int) -> str:
         return "has no tokens"
     if max(ids) >= vocabulary or min(ids) < 0:
         return (
-            f"has the token id {max(ids)}, but the model knows {vocabulary} tokens: tokenizer and "
-            "model do not belong together"
+            f"has the token id {max(ids)}, but the model has {vocabulary} tokens: this tokenizer "
+            "is not the model's"
         )
     if len(ids) > longest:
         return f"has {len(ids)} tokens, the model takes {longest}: encode with that max_length"
@@ -161,10 +161,10 @@ def _token_label_problem(labels: Any, length: int) -> str:
     if not isinstance(labels, list):
         return (
             "has no label for each token: for a language model, labels are the input_ids, with "
-            f"{IGNORED} where nothing is to be learned"
+            f"{IGNORED} for tokens that are not trained on"
         )
     if len(labels) != length:
         return f"has {length} tokens but {len(labels)} labels"
     if all(label == IGNORED for label in labels[1:]):
-        return "has nothing to learn: no token after its first has a label"
+        return "has nothing to train on: no token after its first has a label"
     return ""

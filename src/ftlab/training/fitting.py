@@ -138,12 +138,14 @@ def fit(
         raise LabError("fit: patience and metric need validation examples.")
     if metric is not None and not (objective.plain and hasattr(model, "label_names")):
         raise LabError(
-            "fit: a metric needs a classifier of texts with its own loss; all other models are "
-            "judged by their validation loss alone: leave it out."
+            "fit: a metric needs a text classifier with its own loss; for all other models only "
+            "the validation loss is computed: leave metric out."
         )
     unknown = set(rate_factors or {}) - set(layer_of(dict(model.named_parameters())).values())
     if unknown:
-        raise LabError(f"fit: rate_factors names {sorted(unknown)[0]!r}, no layer of the model.")
+        raise LabError(
+            f"fit: rate_factors names {sorted(unknown)[0]!r}, which is not a layer of the model."
+        )
     if not any(p.requires_grad for p in model.parameters()):
         raise LabError("fit: every parameter of the model is frozen, so there is nothing to train.")
     if isinstance(loss, nn.Module):

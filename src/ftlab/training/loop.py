@@ -183,7 +183,7 @@ class Run:
         if all(parameter.grad is None for parameter in self.trainable):
             raise LabError(
                 f"fit: the loss of step {step} has no gradient: it does not depend on any weight "
-                "that is to be trained, or it was detached from them or computed under no_grad."
+                "that is trained, or it was detached from them or computed under no_grad."
             )
 
     def _require_finite(

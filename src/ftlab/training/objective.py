@@ -35,7 +35,9 @@ class Objective:
     def check(self, caller: str, rows: Sequence[Any]) -> None:
         """LabError if rows and functions do not go together."""
         if self.pad_id is not None and self.collate is not None:
-            raise LabError(f"{caller}: pad_id pads texts; with a collate of your own leave it out.")
+            raise LabError(
+                f"{caller}: pad_id is for padding texts: leave it out if you give your own collate."
+            )
         bare = self.pad_id is None and self.collate is None and len(rows) > 0
         if bare and isinstance(rows[0], Mapping) and "input_ids" in rows[0]:
             raise LabError(f"{caller}: texts need pad_id, the tokenizer's pad_token_id.")
@@ -87,15 +89,15 @@ class Objective:
             loss = getattr(output, "loss", None)
             if loss is None:
                 raise LabError(
-                    f"fit: at {moment} the model gives no loss of its own: give fit() a loss, a "
+                    f"fit: at {moment} the model returns no loss: give fit() a loss, a "
                     "function of model and batch."
                 )
         tensor = isinstance(loss, torch.Tensor)
         if not tensor or loss.ndim or not loss.is_floating_point():
             given = f"{loss.dtype} of shape {tuple(loss.shape)}" if tensor else type(loss).__name__
             raise LabError(
-                f"fit: the loss at {moment} is no single number but {given}: it must be a tensor "
-                "of shape (), the mean over the batch."
+                f"fit: the loss at {moment} is not a single number but {given}: it must be a "
+                "tensor of shape (), the mean over the batch."
             )
         return loss, output
 
@@ -105,7 +107,7 @@ class Objective:
             inspect.signature(model.forward).bind(**batch)
         except TypeError as error:
             raise LabError(
-                f"fit: the model does not take these batches ({error}): give fit() a loss, a "
+                f"fit: the model does not accept these batches ({error}): give fit() a loss, a "
                 "function of model and batch."
             ) from None
 

@@ -50,7 +50,7 @@ def predict(
             batch = examples.batch(chosen, device)
             given: Any = output(model, batch) if output else getattr(model(**batch), "logits", None)
             if output is None and (given is None or given.ndim != 2):
-                raise LabError("predict: the model is no classifier: give an output.")
+                raise LabError("predict: the model is not a classifier: give an output.")
             if given.ndim < 1 or len(given) != len(chosen):
                 raise LabError(
                     f"predict: the output for {len(chosen)} examples has the shape "
