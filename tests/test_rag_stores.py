@@ -200,7 +200,7 @@ def test_what_is_no_index_is_refused_and_left_alone(tmp_path: Path) -> None:
         assert (tmp_path / name).read_text() == "something else"
     (tmp_path / "c.db").mkdir()
     (tmp_path / "c.db" / "thesis.txt").write_text("mine")
-    refused(lambda: open_store(tmp_path / "c.db", WIDTH), "c.db", "other things")
+    refused(lambda: open_store(tmp_path / "c.db", WIDTH), "c.db", "other files")
     assert [p.name for p in (tmp_path / "c.db").iterdir()] == ["thesis.txt"]
     np.savez(tmp_path / "d.npz", other=np.ones(3))
     refused(lambda: open_store(tmp_path / "d.npz", WIDTH), "d.npz", "not an index")
