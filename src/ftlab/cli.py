@@ -87,7 +87,7 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument("--scheduler", metavar="ADDRESS", help="the Dask scheduler: tcp://host:8786")
 
     about = "keep a full run's record in data/reference/ and write the README's table of findings"
-    keep = commands.add_parser("keep", help=about, description=f"{about} (always rewritten)")
+    keep = commands.add_parser("keep", help=about, description=f"{about}; without one, the table")
     keep.set_defaults(command=_keep)
     keep.add_argument("records", nargs="*", type=Path, metavar="RECORD.json")
 
