@@ -270,7 +270,9 @@ def test_an_output_of_ones_own_comes_in_the_order_of_the_rows(kind_of: KindOf) -
         lambda: predict(kind.model, kind.train, 0, output=lambda m, b: m(**b).mean()),
         "one row for each example",
     )
-    refused(lambda: predict(ConvNet(), images(2, 0), output=None, collate=stacked), "no classifier")
+    refused(
+        lambda: predict(ConvNet(), images(2, 0), output=None, collate=stacked), "not a classifier"
+    )
     assert not torch.is_inference_mode_enabled()
 
 
@@ -394,7 +396,7 @@ def test_what_makes_no_batch_is_named(kind_of: KindOf) -> None:
     refused(ask(good, weight=lambda row: row["label"]), "example 0", "weight 0")
     refused(ask([{"input_ids": [1], "labels": 0}]), "pad_id")
     refused(ask(good, pad_id=0, collate=stacked), "pad_id", "collate")
-    refused(ask(good, loss=None), "does not take these batches", "'label'", "loss")
+    refused(ask(good, loss=None), "does not accept these batches", "'label'", "loss")
 
     def of_three(rows: list[Any]) -> Any:
         if len(rows) > 2:
@@ -447,7 +449,7 @@ def test_what_a_loss_of_ones_own_cannot_have_is_refused(kind_of: KindOf) -> None
         def forward(self, image: Any, label: Any) -> Any:  # type: ignore[override]
             return silent
 
-    refused(lambda: image_fit(WithoutLoss(), loss=None), "step 1", "no loss of its own")
+    refused(lambda: image_fit(WithoutLoss(), loss=None), "step 1", "the model returns no loss")
 
 
 def test_a_validation_that_leaves_the_numbers_is_refused(kind_of: KindOf) -> None:

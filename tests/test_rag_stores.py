@@ -196,14 +196,14 @@ def test_a_kept_index_is_opened_again(path: Path) -> None:
 def test_what_is_no_index_is_refused_and_left_alone(tmp_path: Path) -> None:
     for name in ("a.npz", "b.db"):
         (tmp_path / name).write_text("something else")
-        refused(lambda name=name: open_store(tmp_path / name, WIDTH), name, "no index")
+        refused(lambda name=name: open_store(tmp_path / name, WIDTH), name, "not an index")
         assert (tmp_path / name).read_text() == "something else"
     (tmp_path / "c.db").mkdir()
     (tmp_path / "c.db" / "thesis.txt").write_text("mine")
-    refused(lambda: open_store(tmp_path / "c.db", WIDTH), "c.db", "other things")
+    refused(lambda: open_store(tmp_path / "c.db", WIDTH), "c.db", "other files")
     assert [p.name for p in (tmp_path / "c.db").iterdir()] == ["thesis.txt"]
     np.savez(tmp_path / "d.npz", other=np.ones(3))
-    refused(lambda: open_store(tmp_path / "d.npz", WIDTH), "d.npz", "no index")
+    refused(lambda: open_store(tmp_path / "d.npz", WIDTH), "d.npz", "not an index")
     refused(lambda: open_store(tmp_path / "folder", WIDTH), "is not a store", ".db")
 
 

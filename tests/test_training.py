@@ -599,7 +599,7 @@ def test_predictions_are_in_order_and_of_each_text_alone(
 
 def test_language_models_have_no_predictions(tiny_model_dir: ModelDir) -> None:
     model = load_causal_lm(str(tiny_model_dir("llama")))
-    refused(lambda: predict(model, lm_examples(2, seed=0), 0), "no classifier")
+    refused(lambda: predict(model, lm_examples(2, seed=0), 0), "not a classifier")
 
 
 # --- what cannot be used is refused before anything is done

@@ -78,12 +78,8 @@ def _parser() -> argparse.ArgumentParser:
         "--output", type=Path, metavar="DIR", help="default: sweeps/NAME in the lab's results/"
     )
     sweep.add_argument("--dry-run", action="store_true", help="list the runs without starting them")
-    sweep.add_argument(
-        "--yes", action="store_true", help="start even if there are a thousand runs or more"
-    )
-    sweep.add_argument(
-        "--jobs", type=_positive(int), help="how many runs at the same time; default: one per core"
-    )
+    sweep.add_argument("--yes", action="store_true", help="start even a thousand runs or more")
+    sweep.add_argument("--jobs", type=_positive(int), help="runs at a time; default: one per core")
     sweep.add_argument(
         "--limit", type=_positive(float), metavar="MINUTES", help="stop a run that takes longer"
     )
@@ -91,17 +87,13 @@ def _parser() -> argparse.ArgumentParser:
     sweep.add_argument("--scheduler", metavar="ADDRESS", help="the Dask scheduler: tcp://host:8786")
 
     about = "keep a full run's record in data/reference/ and write the README's table of findings"
-    keep = commands.add_parser(
-        "keep", help=about, description=f"{about}; without RECORD.json, only the table"
-    )
+    keep = commands.add_parser("keep", help=about, description=f"{about}; without one, the table")
     keep.set_defaults(command=_keep)
     keep.add_argument("records", nargs="*", type=Path, metavar="RECORD.json")
 
     status = commands.add_parser("status", help="show the progress of a sweep")
     status.set_defaults(command=_status)
-    table = commands.add_parser(
-        "table", help="write the table and figures of a sweep's finished runs"
-    )
+    table = commands.add_parser("table", help="write a table and figures of the finished runs")
     table.set_defaults(command=_table)
     table.add_argument("--metric", help="the metric that the figures show; default: accuracy")
     table.add_argument(
@@ -116,9 +108,7 @@ def _parser() -> argparse.ArgumentParser:
         "clean", help="remove failed runs, and runs that are no longer part of the sweep"
     )
     clean.set_defaults(command=_clean)
-    clean.add_argument(
-        "--yes", action="store_true", help="remove them instead of only listing them"
-    )
+    clean.add_argument("--yes", action="store_true", help="remove them, not only list them")
     for command in (status, table, clean):
         command.add_argument("folder", type=Path, metavar="DIR")
     return parser
@@ -135,9 +125,7 @@ def _run(arguments: argparse.Namespace) -> int:
         raise LabError("There are no notebooks to run.")
     if arguments.refresh:
         if arguments.parameters:
-            raise LabError(
-                "--refresh runs notebooks with the values stored in them, so -p cannot be used."
-            )
+            raise LabError("--refresh runs notebooks with their stored values: it takes no -p.")
         outcomes = [refresh(path) for path in paths]
         write_readme_table()
     else:

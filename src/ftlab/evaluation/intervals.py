@@ -147,9 +147,7 @@ def wilson(right: int, items: int) -> Estimate:
     from scipy.stats import binomtest
 
     if not 0 <= right <= items or not items:
-        raise LabError(
-            f"A share needs at least one item, of which 0 to all are right, not {right} of {items}."
-        )
+        raise LabError(f"A share needs 1 item or more and 0 to all right, not {right} of {items}.")
     around = binomtest(right, items).proportion_ci(LEVEL, method="wilson")
     made = Estimate(right / items, float(around.low), float(around.high), seeds=1)
     return _made_by("wilson", made, np.array(right), np.array(items))
@@ -182,9 +180,7 @@ def bootstrap_interval(
 def recomputed(estimator: str, data: Sequence[np.ndarray]) -> Estimate:
     """The estimate that `estimator` makes of the `data` of another one; LabError if it cannot."""
     if estimator not in ESTIMATORS:
-        raise LabError(
-            f"There is no estimator '{estimator}': choose one of {', '.join(ESTIMATORS)}."
-        )
+        raise LabError(f"There is no estimator '{estimator}', only {', '.join(ESTIMATORS)}.")
     try:
         return ESTIMATORS[estimator].make(*data)
     except (TypeError, ValueError) as error:

@@ -35,9 +35,9 @@ def confusion(
     """Confusion matrix: labels in rows, predictions in columns; zeros are left blank.
 
     The shade is the share of the row. At the right stands how much of the row was right, and its
-    items, also those predicted to be of a label that is not shown. `labels` and `predictions` are
-    class numbers, (items,). Of more than `most` labels, only those of the most frequent confusions are
-    shown, the worst first, and the title says so. LabError if the arguments do not fit.
+    items, also those predicted to have a label that is not shown. `labels` and `predictions` are
+    class numbers, (items,). Of more than `most` labels, only those of the most frequent confusions
+    are shown, the worst first, and the title says so. LabError if the arguments do not fit.
     """
     from sklearn.metrics import ConfusionMatrixDisplay
 
