@@ -113,7 +113,7 @@ def test_a_lost_server_is_started_again(tmp_path: Path) -> None:
 
 def test_what_a_notebook_imports_is_imported_once() -> None:
     names = preload_modules(project_root() / "notebooks" / "03_lora.ipynb")
-    lab = "ftlab.experiments.comparison"
+    lab = "ftlab.experiments"
     assert {"torch", "peft", lab, "transformers.models.llama.modeling_llama"} <= {*names}
 
 

@@ -150,7 +150,7 @@ def test_a_heat_map_shows_every_number_and_leaves_gaps_empty() -> None:
     assert [tick.get_text() for tick in axes.get_yticklabels()] == ["head", "full"]
 
 
-def test_a_ladder_is_drawn_by_size_and_by_forgetting() -> None:
+def test_a_comparison_is_drawn_by_size_and_by_forgetting() -> None:
     def row(method: str, trainable: int | None, forgotten: float | None) -> dict[str, Any]:
         about = {"task": "near", "method": method, "seeds": 3}
         return {
@@ -160,9 +160,9 @@ def test_a_ladder_is_drawn_by_size_and_by_forgetting() -> None:
 
     rows = [row("majority", None, None), row("head", 100, 0.0), row("soft prompt", 200, None)]
     rows += [row("full", 9000, 1.5), {**row("elsewhere", 7, 7.0), "task": "far"}]
-    sizes = axes_of(plots.gain_by_size(rows, "near"))
+    sizes = axes_of(plots.accuracy_by_size(rows, "near"))
     assert {text.get_text() for text in sizes.texts} == {"majority", "head", "soft prompt", "full"}
-    losses = axes_of(plots.gain_by_forgetting(rows, "near", "Reference run"))
+    losses = axes_of(plots.accuracy_by_forgetting(rows, "near", "Reference run"))
     assert losses.get_title(loc="left").startswith("Reference run, 'near'")
     assert {text.get_text() for text in losses.texts} == {"head", "full"}
     assert {0.01, 1.5} <= {float(x) for line in losses.lines for x in line.get_xdata()}

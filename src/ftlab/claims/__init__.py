@@ -1,7 +1,6 @@
 """Claims, verdicts, records of runs, the records that are kept, and the model card."""
 
 from ftlab.claims.claim import VERDICTS, Claim, Trial
-from ftlab.claims.forest import forest
 from ftlab.claims.model_card import gate, model_card
 from ftlab.claims.recomputing import Recomputed, recompute
 from ftlab.claims.record import read_record
@@ -17,7 +16,6 @@ __all__ = [
     "all_claims",
     "claims_of",
     "find_claim",
-    "forest",
     "gate",
     "model_card",
     "read_record",

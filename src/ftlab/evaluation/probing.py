@@ -10,8 +10,6 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from ftlab.common.errors import LabError
-from ftlab.data import encode
-from ftlab.data.features import batches_by_length, collate
 
 if TYPE_CHECKING:
     import torch
@@ -30,6 +28,8 @@ def layer_vectors(
     """
     import torch
 
+    from ftlab.data import encode
+    from ftlab.data.features import batches_by_length, collate
     from ftlab.models.modes import evaluation_mode
 
     features = encode(tokenizer, list(texts), max_length=max_length)
