@@ -147,7 +147,7 @@ def wilson(right: int, items: int) -> Estimate:
     from scipy.stats import binomtest
 
     if not 0 <= right <= items or not items:
-        raise LabError(f"A share needs 1 item or more and 0 to all right, not {right} of {items}.")
+        raise LabError(f"A share needs at least one item, 0 to all right, not {right} of {items}.")
     around = binomtest(right, items).proportion_ci(LEVEL, method="wilson")
     made = Estimate(right / items, float(around.low), float(around.high), seeds=1)
     return _made_by("wilson", made, np.array(right), np.array(items))
