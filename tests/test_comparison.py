@@ -117,7 +117,10 @@ def test_candidates_are_equal_and_the_choice_is_made_on_validation(compared: Com
         chosen = compared.column(hyperparameter, str(name))
         assert set(chosen) == {own.value[own.validation.idxmax()]}
         assert compared.validation(str(name)) == own.validation.max()
+        row = compared.row(str(name))
+        assert {row["learning_rate"], row["C"]} == {*chosen, None}
     assert compared.row("LoRA 4")["learning_rate"] == GIVEN
+    assert [compared.row("majority")[name] for name in ("learning_rate", "C")] == [None, None]
     head, full = (tried[tried.method == name].value.max() for name in ("head", "full"))
     assert head / full == pytest.approx(
         ALL["head"].learning_rate_factor / ALL["full"].learning_rate_factor
@@ -218,6 +221,25 @@ def test_the_comparison_as_a_table(compared: Comparison) -> None:
     assert shown.startswith(f"{accuracy.value:.2f} [")
 
 
+def test_rows_of_older_records_make_the_same_table(compared: Comparison) -> None:
+    """Records of before the hyperparameters had names of their own say "knob"."""
+    rows = [compared.row(name) for name in compared.methods]
+    new = ("learning_rate", "C")
+    old = [{k: v for k, v in row.items() if k not in new} | {"knob": 0.1} for row in rows]
+    assert comparison_table(old).equals(comparison_table(rows))
+
+
+def test_parts_of_a_comparison_join(compared: Comparison, word_task: Callable[[], Task]) -> None:
+    task = word_task()
+    merged = Comparison.merge([compare(task, [method], SEEDS) for method in baselines(task, 2)])
+    assert merged.methods == BASELINES
+    for name in BASELINES:
+        assert merged.accuracy(name) == compared.accuracy(name)
+        assert merged.row(name) == compared.row(name)
+    regression = BASELINES[1]
+    assert merged.validation(regression) == compared.validation(regression)
+
+
 @pytest.mark.slow
 def test_processes_of_their_own_give_the_same_numbers(
     tiny_model_dir: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
@@ -232,6 +254,7 @@ def test_processes_of_their_own_give_the_same_numbers(
     alone, spread = found
     assert alone.methods == spread.methods
     assert len(spread.models["full"]) == 2
+    assert alone.costs == spread.costs
     for name in alone.methods:
         assert (alone.correct(name) == spread.correct(name)).mean() > 0.99
         assert alone.column("learning_rate", name)[-1:] == pytest.approx(

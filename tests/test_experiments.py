@@ -11,13 +11,14 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import joblib
 import numpy as np
 import pandas as pd
 import pytest
 import torch
 
+import ftlab
 from ftlab.common.errors import LabError
-from ftlab.common.parallel import in_parallel
 from ftlab.evaluation import Estimate
 from ftlab.evaluation.timing import time_side_by_side, weight_change
 from ftlab.experiments import (
@@ -204,11 +205,12 @@ def test_five_calls_lead_from_the_learning_rate_of_a_comparison_to_the_optimizer
     task: Any, tiny_model_dir: Folder, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     calls: list[list[str]] = []
+    package = Path(ftlab.__file__).parent
     step = torch.optim.AdamW.step
 
     def watched(self: Any, *arguments: Any) -> Any:
-        stack = [frame for frame in inspect.stack() if "ftlab" in Path(frame.filename).parts]
-        calls.append([frame.function for frame in stack])
+        own = [frame for frame in inspect.stack() if package in Path(frame.filename).parents]
+        calls.append([frame.function for frame in own])
         return step(self, *arguments)
 
     monkeypatch.setattr(torch.optim.AdamW, "step", watched)
@@ -239,11 +241,10 @@ def test_an_estimator_fits_in_another_process_as_it_does_here(
     method = estimators_of(task, str(tiny_model_dir("llama")))[name]
     again = pickle.loads(pickle.dumps(method))
     texts = list(task.validation.text)
-    sent = {"texts": texts, "rows": task.train}
-    elsewhere = in_parallel(predictions, [{"method": again, **sent}] * 2, "fits")
-    assert {process for process, _ in elsewhere}.isdisjoint({os.getpid()})
+    job = joblib.delayed(predictions)(again, task.train, texts)
     here = method.fit(task.train, 1e-2, 0)
-    for _, labels in elsewhere:
+    for process, labels in joblib.Parallel(n_jobs=2)([job, job]):
+        assert process != os.getpid()
         assert labels == list(here.predict(texts))
     # What was fitted can be carried over as well.
     assert list(pickle.loads(pickle.dumps(here)).predict(texts)) == list(here.predict(texts))

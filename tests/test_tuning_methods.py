@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pickle
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -257,3 +258,12 @@ def test_a_method_begins_where_the_model_is(name: str, tiny_model_dir: ModelDir)
     with torch.inference_mode():
         logits = [model.eval()(**batch).logits for model in (bare, prepared(folder, METHODS[name]))]
     assert torch.equal(*logits) == (name != "soft prompt")
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_method_can_be_sent_to_another_process(name: str, tiny_model_dir: ModelDir) -> None:
+    again = pickle.loads(pickle.dumps(METHODS[name]))
+    models = [prepared(tiny_model_dir("llama"), method) for method in (METHODS[name], again)]
+    trained = [{n for n, p in m.named_parameters() if p.requires_grad} for m in models]
+    assert trained[0] == trained[1]
+    assert again.name == name
