@@ -68,11 +68,14 @@ def test_what_is_not_installed_is_named_with_the_extra_that_brings_it() -> None:
     )
 
 
+NBFORMAT = "from pathlib import Path; import ftlab.notebook.files as f; f.read_notebook(Path('x'))"
+
+
 @pytest.mark.parametrize(
     ("package", "command", "extra"),
     [
         ("papermill", "from ftlab.cli import main; main(['run', '00'])", "batch"),
-        ("nbformat", "import ftlab.notebook.files", "notebooks"),
+        ("nbformat", NBFORMAT, "notebooks"),
         ("bm25s", "from ftlab.rag.sparse import WordIndex; WordIndex([])", "rag"),
     ],
 )

@@ -97,7 +97,7 @@ LIGHT = ("common", "world", "data", "evaluation", "plots", "notebook", "claims",
 
 @pytest.mark.parametrize("what", ["ftlab", "ftlab.cli", *(f"ftlab.{room}" for room in LIGHT)])
 def test_importing_what_needs_no_network_is_light(what: str) -> None:
-    heavy = "{'torch', 'transformers', 'datasets'}"
+    heavy = "{'torch', 'transformers', 'datasets', 'nbformat'}"
     code = f"import sys, {what}; print(sorted({heavy} & {{*sys.modules}}))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

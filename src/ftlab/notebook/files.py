@@ -18,9 +18,6 @@ from ftlab.common.files import write_atomically
 from ftlab.common.libraries import require
 from ftlab.common.paths import project_root
 
-require("notebooks", "nbformat")
-import nbformat  # noqa: E402
-
 STORED_PROFILE = "quick"
 METADATA = "ftlab"  # the key of our own entry in a notebook's metadata
 OF_THE_RECORD = ("run_id", "environment", "claims")
@@ -53,6 +50,9 @@ def find_notebook(word: str, base: Path) -> Path:
 
 def read_notebook(path: Path) -> Any:
     """The notebook, with every missing output and id as nbformat wants it."""
+    require("notebooks", "nbformat")
+    import nbformat  # takes two seconds, and a notebook that opens the lab reads none
+
     try:
         return nbformat.read(path, as_version=4)
     except OSError as error:
