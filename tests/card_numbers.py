@@ -35,7 +35,7 @@ def foreign_numbers(text: str, record: dict[str, Any]) -> list[str]:
     strings = {" ".join(each.split()) for each in _leaves(record) if isinstance(each, str)}
     strings |= {INTERVAL, str(record.get("started", ""))[:10]}
     for known in sorted(strings, key=len, reverse=True):
-        if any(map(str.isdigit, known)):
+        if known in plain and any(map(str.isdigit, known)):
             plain = re.sub(rf"(?<![\w.]){re.escape(known)}(?!\w|\.\d)", " ", plain)
     plain = CLAIM_ID.sub(" ", plain)
     values = set(_values(record))

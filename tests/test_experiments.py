@@ -234,6 +234,7 @@ def estimators_of(task: Any, base: str) -> dict[str, Estimator]:
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["majority", "words", "frozen", "full", "LoRA"])
 def test_an_estimator_fits_in_another_process_as_it_does_here(
     name: str, task: Any, tiny_model_dir: Folder
