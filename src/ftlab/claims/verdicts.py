@@ -16,7 +16,7 @@ from typing import Any, Literal
 from ftlab.claims.claim import Claim, Direction
 from ftlab.claims.record import claim_of, estimate_of, outcome_of, read_record
 from ftlab.claims.reference import differing_parameter, reference
-from ftlab.claims.table import find_claim, told_elsewhere
+from ftlab.claims.table import claims_of, told_elsewhere
 from ftlab.common.errors import LabError
 from ftlab.common.paths import results_dir
 from ftlab.evaluation import Estimate
@@ -154,11 +154,12 @@ def _judgements(
     """The claims of a run, in the words of the table where they stand in it; those that another
     claim's quantity decides are left out."""
     about, told = run.get("environment", {}), told_elsewhere(notebook)
+    table = claims_of(notebook)
     return [
         Judgement(
             notebook=notebook,
             claim=str(row["id"]),
-            statement=claim.statement if claim else str(row["statement"]),
+            statement=table[row["id"]].statement if row["id"] in table else str(row["statement"]),
             metric=str(row["metric"]),
             rule=claim_of(row),
             estimate=estimate_of(row),
@@ -173,7 +174,6 @@ def _judgements(
         )
         for row in rows
         if row["id"] not in told
-        for claim in (find_claim(notebook, row["id"]),)
     ]
 
 

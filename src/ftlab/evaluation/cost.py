@@ -1,4 +1,4 @@
-"""What tokens cost, and from where on a fine-tuned model with shorter prompts pays.
+"""What tokens and training steps cost, and when a fine-tuned model with shorter prompts pays.
 
 Prices are per 1,000 tokens in the currency of the table. The tables are those of early 2024, for
 reading what was written about them; yours are one line: `Prices(training=..., ...)`.
@@ -35,6 +35,7 @@ class Prices:
                 raise LabError(f"Prices: {name} must be 0 or more, not {price!r}.")
 
 
+ADAM_STATES = 2  # numbers that AdamW keeps for each trained parameter
 # The base prices of gpt-3.5-turbo are from another source than its tuned ones.
 TABLES = {
     "babbage-002": Prices(0.0004, 0.0004, 0.0004, 0.0016, 0.0016),
@@ -87,9 +88,6 @@ def _checked(number: float) -> float:
     if not 0 <= number < math.inf:
         raise LabError(f"Tokens, epochs and costs must be 0 or more, not {number!r}.")
     return number
-
-
-ADAM_STATES = 2  # numbers that AdamW keeps for each trained parameter
 
 
 def costs(model: Classifier, batch: dict[str, torch.Tensor]) -> dict[str, float]:
