@@ -1,4 +1,4 @@
-"""The command line: `ftlab run`, and sweeps of runs that can be killed and taken up again."""
+"""The command line: `ftlab run`, and sweeps of runs that can be interrupted and resumed."""
 
 from __future__ import annotations
 
@@ -177,7 +177,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
         print(f"  {result.run_id} failed: {result.reason}")
     if failed:
         print(f"Failed notebooks, with their tracebacks, are in {place.path / 'failed'}.")
-        print("The same command again tries them again.")
+        print("Repeat the same command to retry them.")
     if done:
         _write_table(place)
     return int(bool(failed))
@@ -217,12 +217,12 @@ def _foreseen(plan: Plan, place: SweepFolder, jobs: int) -> Iterator[str]:
     records = [*results_dir().glob("*/*.json"), *(place.path / "runs").glob("*.json")]
     seconds, source = estimated_seconds(plan, records)
     if seconds is None:
-        yield f"How long that takes is not known: {source}."
+        yield f"The time this takes is unknown: {source}."
     elif missing:
         minutes = seconds * len(missing) / min(jobs, len(missing)) / 60
         yield (
-            f"That takes about {minutes:.1f} minutes with {jobs} runs at a time: "
-            f"{seconds / 60:.1f} for one, {source}."
+            f"This takes about {minutes:.1f} minutes with {jobs} runs at a time: "
+            f"{seconds / 60:.1f} per run, {source}."
         )
 
 

@@ -66,7 +66,7 @@ def share_out(jobs: int | None = None) -> Share:
     cores = cpu_count()
     fitting = max(1, int(psutil.virtual_memory().available // BYTES_OF_A_RUN))
     if jobs:
-        chosen, why = jobs, "as asked"
+        chosen, why = jobs, "as given by --jobs"
     elif on_gpu():
         chosen, why = 1, "all of them compute on the GPU"
     elif fitting < cores:

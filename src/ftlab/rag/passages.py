@@ -59,7 +59,7 @@ class Passage:
             "".join(strings).encode()
         except UnicodeEncodeError:
             raise LabError(
-                f"Passage {self.id!r} contains half a character (a surrogate)."
+                f"Passage {self.id!r} contains half of a character (a lone surrogate): remove it."
             ) from None
         check_date(self.date, f"Passage {self.id!r}")
 

@@ -107,14 +107,14 @@ def unit(vectors: ArrayLike, dimension: int) -> np.ndarray:
     if found.ndim != 2 or found.shape[1] != dimension:
         raise LabError(
             f"The index holds vectors of {dimension} numbers; these have the shape {found.shape}: "
-            "they come from another encoder."
+            "they come from another encoder than the one the index was built with."
         )
     if not len(found):
         return found
     lengths = np.linalg.norm(found, axis=1, keepdims=True)
     if not (np.isfinite(lengths).all() and (lengths > 0).all()):
         raise LabError(
-            "A vector of zeros, or one that is not finite, cannot be compared by direction."
+            "A vector of zeros, or one with values that are not finite, has no cosine similarity."
         )
     return found / lengths
 
