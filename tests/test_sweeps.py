@@ -382,7 +382,7 @@ def test_a_cluster_that_loses_a_worker_does_the_whole_sweep(
         (["--backend", "dask", "--scheduler", "here"], "looks like tcp://HOST:PORT, not like"),
         pytest.param(
             ["--backend", "dask", "--scheduler", "tcp://127.0.0.1:1"],
-            "No worker is reached",
+            "No worker can be reached",
             marks=pytest.mark.slow,  # it waits for one
         ),
     ],

@@ -7,7 +7,7 @@ the number of seeds, plus the variance of the item means divided by the number o
 is Student's t at the Satterthwaite degrees of freedom, so that three seeds count as three. The
 sum counts the seed-by-item noise twice, which errs towards caution: in simulations (kept as a
 test) the truth lies inside in 0.92 to 0.99 of the trials at 3 and 5 seeds, and in more when nearly
-every answer is correct or when seeds do not differ at all. A plain bootstrap over seeds and items
+every answer is right or when seeds do not differ at all. A plain bootstrap over seeds and items
 falls to 0.76 once seeds differ.
 
 What was chosen once for all seeds, such as a learning rate, is held fixed: an interval does not
@@ -141,16 +141,16 @@ def single(value: float, least: float = -math.inf) -> Estimate:
     return _made_by("single", made, np.array(value), np.array(least))
 
 
-def wilson(correct: int, items: int) -> Estimate:
-    """A share of `items` with Wilson's interval (1927), which is never certain: 20 correct of
-    20 tell no more than "above 0.84". It knows one training only; over seeds take `mean_interval`."""
+def wilson(right: int, items: int) -> Estimate:
+    """A share of `items` with Wilson's interval (1927), which is never certain: 20 right of 20 tell
+    no more than "above 0.84". It knows one training only; over seeds take `mean_interval`."""
     from scipy.stats import binomtest
 
-    if not 0 <= correct <= items or not items:
-        raise LabError(f"A share needs at least one item, 0 to all correct, not {correct}/{items}.")
-    around = binomtest(correct, items).proportion_ci(LEVEL, method="wilson")
-    made = Estimate(correct / items, float(around.low), float(around.high), seeds=1)
-    return _made_by("wilson", made, np.array(correct), np.array(items))
+    if not 0 <= right <= items or not items:
+        raise LabError(f"A share needs at least one item, 0 to all right, not {right} of {items}.")
+    around = binomtest(right, items).proportion_ci(LEVEL, method="wilson")
+    made = Estimate(right / items, float(around.low), float(around.high), seeds=1)
+    return _made_by("wilson", made, np.array(right), np.array(items))
 
 
 def exact(value: float) -> Estimate:
@@ -233,7 +233,7 @@ def _interval(
     """Interval of the signed sum of the blocks' means; blocks share their seeds, not their items.
 
     Right-or-wrong scores get a few made-up items at both ends of the scale (Agresti and Coull for
-    a share, Bonett and Price, Agresti and Caffo for differences): without them 200 correct out of
+    a share, Bonett and Price, Agresti and Caffo for differences): without them 200 right out of
     200 would look like certainty.
     """
     per_seed = sum(sign * block.mean(axis=1) for sign, block, _ in blocks)
@@ -294,6 +294,6 @@ ESTIMATORS = {
     "ratio_interval": _Estimator(ratio_interval, np.divide),
     "bootstrap_interval": _Estimator(_from_draws, lambda per_seed, *_: per_seed),
     "single": _Estimator(lambda value, least: single(float(value), float(least)), lambda *_: ()),
-    "wilson": _Estimator(lambda correct, items: wilson(int(correct), int(items)), lambda *_: ()),
+    "wilson": _Estimator(lambda right, items: wilson(int(right), int(items)), lambda *_: ()),
     "exact": _Estimator(exact, lambda *_: ()),
 }
