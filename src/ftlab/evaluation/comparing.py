@@ -13,8 +13,8 @@ from ftlab.common.errors import LabError
 def mcnemar(a: ArrayLike, b: ArrayLike) -> float:
     """The p-value of "both are correct equally often" (McNemar 1947, exact).
 
-    `a` and `b` are 1 where the model is right, (items,), the same items in the same order. Only
-    items that one of them gets right and the other wrong count. It knows one training of each
+    `a` and `b` are 1 where the model is correct, (items,), the same items in the same order. Only
+    items that only one of them has correct count. It knows one training of each
     model, so it says nothing of other seeds: for that take `paired_difference`.
     """
     from scipy.stats import binomtest
