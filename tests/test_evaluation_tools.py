@@ -68,7 +68,7 @@ def test_mcnemar_by_hand() -> None:
     b = [0] * 8 + [1] * 2 + [1] * 10
     assert mcnemar(a, b) == pytest.approx(2 * (1 + 10 + 45) / 2**10)  # 8 of 10, two-sided
     assert mcnemar(a, a) == 1.0
-    refused(lambda: mcnemar([0.5], [1]), "1 (right) or 0 (wrong) only")
+    refused(lambda: mcnemar([0.5], [1]), "only takes scores of 1 (correct) or 0 (wrong)")
 
 
 def test_with_the_items_that_are_needed_the_difference_is_found_as_often_as_said() -> None:

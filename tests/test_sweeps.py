@@ -284,14 +284,14 @@ def test_a_dry_run_lists_and_leaves_nothing(root: Path, capfd: pytest.CaptureFix
     assert "seed 7" in out
     assert "... and 10 more" in out
     assert "30 runs of 00_light: 0 done, 30 to do." in out
-    assert "How long that takes is not known" in out
+    assert "The time this takes is unknown" in out
     assert not (root / "out").exists()
     assert main(wanted(root, 3)) == 0
     capfd.readouterr()
     assert main([*wanted(root, 30), "--dry-run"]) == 0
     out = capfd.readouterr().out
     assert "30 runs of 00_light: 3 done, 27 to do." in out
-    assert "That takes about" in out
+    assert "This takes about" in out
 
 
 def test_a_very_large_grid_wants_a_yes(root: Path, capfd: pytest.CaptureFixture[str]) -> None:
@@ -311,7 +311,7 @@ def test_the_machine_is_shared_out_without_more_threads_than_cores() -> None:
     for jobs in (None, 1, cpu_count()):
         share = share_out(jobs)
         assert share.jobs * share.threads <= cpu_count()
-    assert "1 run at a time (as asked)" in share_out(1).reason
+    assert "1 run at a time (as given by --jobs)" in share_out(1).reason
 
 
 @pytest.mark.parametrize("kind", ["cuda", "mps"])

@@ -1,4 +1,4 @@
-"""The command line: `ftlab run`, and sweeps of runs that can be killed and taken up again."""
+"""The command line: `ftlab run`, and sweeps of runs that can be interrupted and resumed."""
 
 from __future__ import annotations
 
@@ -157,9 +157,9 @@ def _sweep(arguments: argparse.Namespace) -> int:
 
     _check_cluster(arguments)
     plan = read_plan(arguments.file, None if arguments.yes or arguments.dry_run else MOST_RUNS)
-    place = SweepFolder(arguments.output or results_dir() / "sweeps" / arguments.file.stem)
+    folder = SweepFolder(arguments.output or results_dir() / "sweeps" / arguments.file.stem)
     share = share_out(arguments.jobs)
-    for line in _foreseen(plan, place, share.jobs):
+    for line in _foreseen(plan, folder, share.jobs):
         print(line)
     if arguments.dry_run:
         return 0
@@ -167,19 +167,19 @@ def _sweep(arguments: argparse.Namespace) -> int:
         print(f"On the workers of {arguments.scheduler}, with 1 thread for each run.")
     else:
         print(share.reason)
-    place.prepare(plan)
+    folder.prepare(plan)
     limit = arguments.limit and arguments.limit * 60
-    results = sweep(plan, place, share=share, limit=limit, scheduler=arguments.scheduler)
+    results = sweep(plan, folder, share=share, limit=limit, scheduler=arguments.scheduler)
     failed = [result for result in results if result.state == FAILED]
     done = sum(result.state == DONE for result in results)
     print(f"{done} of {len(results)} runs are done, {len(failed)} failed.")
     for result in failed[:SHOWN_RUNS]:
         print(f"  {result.run_id} failed: {result.reason}")
     if failed:
-        print(f"Failed notebooks, with their tracebacks, are in {place.path / 'failed'}.")
-        print("The same command again tries them again.")
+        print(f"Failed notebooks, with their tracebacks, are in {folder.path / 'failed'}.")
+        print("Repeat the same command to retry them.")
     if done:
-        _write_table(place)
+        _write_table(folder)
     return int(bool(failed))
 
 
@@ -200,12 +200,12 @@ def _check_cluster(arguments: argparse.Namespace) -> None:
             raise LabError(f"No worker can be reached through {address}: {error}") from error
 
 
-def _foreseen(plan: Plan, place: SweepFolder, jobs: int) -> Iterator[str]:
+def _foreseen(plan: Plan, folder: SweepFolder, jobs: int) -> Iterator[str]:
     """What a sweep would do: the runs by what is swept, their number, and the minutes."""
     from ftlab.batch.folder import DONE
     from ftlab.batch.plan import estimated_seconds
 
-    states = [place.state(run.id) for run in plan.runs]
+    states = [folder.state(run.id) for run in plan.runs]
     missing = [run for run, state in zip(plan.runs, states, strict=True) if state != DONE]
     for run in missing[:SHOWN_RUNS]:
         values = ", ".join(f"{name} {run.parameters[name]}" for name in plan.swept)
@@ -214,29 +214,29 @@ def _foreseen(plan: Plan, place: SweepFolder, jobs: int) -> Iterator[str]:
         yield f"  ... and {len(missing) - SHOWN_RUNS} more"
     done = len(plan.runs) - len(missing)
     yield f"{len(plan.runs)} runs of {plan.notebook.stem}: {done} done, {len(missing)} to do."
-    records = [*results_dir().glob("*/*.json"), *(place.path / "runs").glob("*.json")]
+    records = [*results_dir().glob("*/*.json"), *(folder.path / "runs").glob("*.json")]
     seconds, source = estimated_seconds(plan, records)
     if seconds is None:
-        yield f"How long that takes is not known: {source}."
+        yield f"The time this takes is unknown: {source}."
     elif missing:
         minutes = seconds * len(missing) / min(jobs, len(missing)) / 60
         yield (
-            f"That takes about {minutes:.1f} minutes with {jobs} runs at a time: "
-            f"{seconds / 60:.1f} for one, {source}."
+            f"This takes about {minutes:.1f} minutes with {jobs} runs at a time: "
+            f"{seconds / 60:.1f} per run, {source}."
         )
 
 
 def _status(arguments: argparse.Namespace) -> int:
     from ftlab.batch.folder import FAILED, STATES, SweepFolder, shown_time
 
-    place = SweepFolder(arguments.folder)
-    plan = place.plan()
-    states = {run.id: place.state(run.id) for run in plan.runs}
+    folder = SweepFolder(arguments.folder)
+    plan = folder.plan()
+    states = {run.id: folder.state(run.id) for run in plan.runs}
     counts = Counter(states.values())
     print(f"{len(plan.runs)} runs of {plan.notebook.stem}, over {', '.join(plan.swept)}:")
     print(", ".join(f"{counts[state]} {state}" for state in STATES))
     for run in [name for name, state in states.items() if state == FAILED][:SHOWN_RUNS]:
-        failure = place.failure(run)
+        failure = folder.failure(run)
         if failure:
             print(f"  {run} failed at {shown_time(failure.when)}: {failure.reason}")
     return 0
@@ -250,18 +250,18 @@ def _table(arguments: argparse.Namespace) -> int:
 
 
 def _write_table(
-    place: SweepFolder, metric: str | None = None, only: dict[str, str] | None = None
+    folder: SweepFolder, metric: str | None = None, only: dict[str, str] | None = None
 ) -> None:
     from ftlab.batch.figures import sweep_plots, write_plots
     from ftlab.batch.tables import tidy, verdicts, write_tables
 
-    plan = place.plan()
-    records = [(run, place.record(run.id)) for run in plan.runs if place.is_done(run.id)]
+    plan = folder.plan()
+    records = [(run, folder.record(run.id)) for run in plan.runs if folder.is_done(run.id)]
     if not records:
-        raise LabError(f"No run in {place.path} has finished yet.")
+        raise LabError(f"No run in {folder.path} has finished yet.")
     measured = tidy(records, plan.swept)
-    written = write_tables(place.path, measured, verdicts(records, plan.swept))
-    written += write_plots(place.path, sweep_plots(measured, plan.swept, metric, only))
+    written = write_tables(folder.path, measured, verdicts(records, plan.swept))
+    written += write_plots(folder.path, sweep_plots(measured, plan.swept, metric, only))
     for path in written:
         print(f"Written: {path}")
 
@@ -271,8 +271,8 @@ def _clean(arguments: argparse.Namespace) -> int:
 
     from ftlab.batch.folder import SweepFolder
 
-    place = SweepFolder(arguments.folder)
-    found = place.leftovers([run.id for run in place.plan().runs])
+    folder = SweepFolder(arguments.folder)
+    found = folder.leftovers([run.id for run in folder.plan().runs])
     for path in found:
         if arguments.yes:
             if path.is_dir():

@@ -66,7 +66,7 @@ def share_out(jobs: int | None = None) -> Share:
     cores = cpu_count()
     fitting = max(1, int(psutil.virtual_memory().available // BYTES_OF_A_RUN))
     if jobs:
-        chosen, why = jobs, "as asked"
+        chosen, why = jobs, "as given by --jobs"
     elif on_gpu():
         chosen, why = 1, "all of them compute on the GPU"
     elif fitting < cores:
@@ -92,25 +92,25 @@ def do_run(
     A failure that is younger than `began` (seconds since 1970) counts as this sweep's own: another
     process has just tried. `threads` None leaves the choice to the libraries.
     """
-    place = SweepFolder(folder)
+    sweep_folder = SweepFolder(folder)
     clock = time.perf_counter()
     try:
-        with place.claimed(run.id) as mine:
-            if place.is_done(run.id):
+        with sweep_folder.claimed(run.id) as mine:
+            if sweep_folder.is_done(run.id):
                 return Result(run.id, DONE)
             if not mine:
                 return Result(run.id, RUNNING)
-            before = place.failure(run.id)
+            before = sweep_folder.failure(run.id)
             if before and before.when >= began:
                 return Result(run.id, FAILED, 0.0, before.reason)
-            with place.workplace(run.id) as work:
+            with sweep_folder.workplace(run.id) as work:
                 executed = work / f"{run.id}.ipynb"
-                reason = _try(place, run, work, executed, limit, threads)
+                reason = _try(sweep_folder, run, work, executed, limit, threads)
                 seconds = time.perf_counter() - clock
                 if not reason:
                     return Result(run.id, DONE, seconds)
                 with contextlib.suppress(OSError, LabError):  # a full disk: the reason is told
-                    place.keep_failure(run.id, reason, seconds, executed)
+                    sweep_folder.keep_failure(run.id, reason, seconds, executed)
                 return Result(run.id, FAILED, seconds, reason)
     except OSError as error:
         seconds = time.perf_counter() - clock
@@ -118,7 +118,7 @@ def do_run(
 
 
 def _try(
-    place: SweepFolder,
+    sweep_folder: SweepFolder,
     run: Run,
     work: Path,
     executed: Path,
@@ -144,17 +144,17 @@ def _try(
         if len(written) != 1:
             return "it ended without a record"
         read_record(written[0])
-        place.keep(run.id, executed, written[0])
+        sweep_folder.keep(run.id, executed, written[0])
         return ""
     except OSError as error:
-        return f"{error.filename or place.path}: {error.strerror or error}"
+        return f"{error.filename or sweep_folder.path}: {error.strerror or error}"
     except Exception as error:  # whatever a library throws, the other runs go on
         return f"{type(error).__name__}: {error}"
 
 
 def sweep(
     plan: Plan,
-    place: SweepFolder,
+    sweep_folder: SweepFolder,
     *,
     share: Share,
     limit: float | None = None,
@@ -174,7 +174,9 @@ def sweep(
     threads = 1 if scheduler else share.threads
     with tqdm(total=len(plan.runs), unit="run", smoothing=0, dynamic_ncols=True) as bar:
         while left:
-            for result in _in_parallel(left, place, began, limit, threads, share.jobs, scheduler):
+            for result in _in_parallel(
+                left, sweep_folder, began, limit, threads, share.jobs, scheduler
+            ):
                 if result.state == RUNNING:
                     continue
                 found[result.run_id] = result
@@ -182,7 +184,7 @@ def sweep(
                 failed = sum(item.state == FAILED for item in found.values())
                 bar.set_postfix_str(f"{failed} failed" if failed else "")
                 if _disk_is_full(result.reason):
-                    done = sum(place.is_done(run.id) for run in plan.runs)
+                    done = sum(sweep_folder.is_done(run.id) for run in plan.runs)
                     raise LabError(
                         f"The disk is full ({result.reason}). {done} of {len(plan.runs)} runs are "
                         "kept. Free some space, then repeat the same command to do the rest."
@@ -195,7 +197,7 @@ def sweep(
 
 def _in_parallel(
     runs: Sequence[Run],
-    place: SweepFolder,
+    sweep_folder: SweepFolder,
     began: float,
     limit: float | None,
     threads: int,
@@ -213,7 +215,7 @@ def _in_parallel(
         early = ".*(generator produced by joblib|adjusting the input task)"
         warnings.filterwarnings("ignore", message=early)
         parallel = Parallel(return_as="generator_unordered", batch_size=1)
-        work = (delayed(do_run)(place.path, run, began, limit, threads) for run in runs)
+        work = (delayed(do_run)(sweep_folder.path, run, began, limit, threads) for run in runs)
         try:
             yield from parallel(work)
         except (OSError, CancelledError) as error:  # `do_run` raises nothing: the cluster did

@@ -26,7 +26,7 @@ def choose_device(wanted: str = "auto") -> tuple[torch.device, str]:
         return torch.device("cpu"), f"on the CPU, as there is no GPU, with {_threads()}"
     if (wanted == "cuda" and not cuda) or (wanted == "mps" and not mps):
         raise LabError(f"device is {wanted!r}, but torch finds no such device here.")
-    return torch.device(wanted), f"on {wanted}, as asked" + (
+    return torch.device(wanted), f"on {wanted}, as given" + (
         f", with {_threads()}" if wanted == "cpu" else ""
     )
 
@@ -39,7 +39,7 @@ def choose_precision(device: torch.device, wanted: str = "auto") -> tuple[str, s
     if wanted not in PRECISIONS:
         raise LabError(f"precision must be one of {', '.join(PRECISIONS)}, not {wanted!r}.")
     if wanted != "auto":
-        return wanted, f"in {wanted}, as asked"
+        return wanted, f"in {wanted}, as given"
     if device.type == "cuda":
         if torch.cuda.is_bf16_supported(including_emulation=False):
             return "bf16", "in bf16, which this GPU computes in"

@@ -54,10 +54,10 @@ def encode_pairs(
         raise LabError("encode_pairs: this tokenizer has no end-of-text token to end answers with.")
     if not prompts:
         return []
-    asked = tokenizer(list(prompts))["input_ids"]
-    told = tokenizer(list(answers), add_special_tokens=False)["input_ids"]
+    prompt_ids = tokenizer(list(prompts))["input_ids"]
+    answer_ids = tokenizer(list(answers), add_special_tokens=False)["input_ids"]
     features: list[Feature] = []
-    for prompt, answer in zip(asked, told, strict=True):
+    for prompt, answer in zip(prompt_ids, answer_ids, strict=True):
         if prompt and prompt[-1] == end:  # some tokenizers end every text
             prompt = prompt[:-1]
         answer = [*answer, end][: max_length - 1]  # one token before it, to predict it from

@@ -49,13 +49,13 @@ def _decode_bytes(raw: bytes, name: str, notes: list[str]) -> str:
     except UnicodeDecodeError:
         pass
     # Line by line, so that one line pasted from elsewhere does not garble the sound ones.
-    lines, foreign = raw.split(b"\n"), []
+    lines, repaired = raw.split(b"\n"), []
     decoded = []
     for number, line in enumerate(lines, start=1):
         try:
             decoded.append(line.decode("utf-8"))
         except UnicodeDecodeError:
-            foreign.append(number)
+            repaired.append(number)
             try:
                 decoded.append(line.decode("cp1252"))
             except UnicodeDecodeError as error:
@@ -63,10 +63,10 @@ def _decode_bytes(raw: bytes, name: str, notes: list[str]) -> str:
                     f"{name}, line {number}: byte 0x{line[error.start]:02x} is valid neither in "
                     "UTF-8 nor in Windows-1252; save the file as UTF-8."
                 ) from None
-    other = sum(not line.isascii() for line in lines) - len(foreign)
+    other = sum(not line.isascii() for line in lines) - len(repaired)
     notes.append(
-        f"{name}: not valid UTF-8; {count(len(foreign), 'line')} with non-ASCII characters "
-        f"({places('line', foreign)}) read as Windows-1252 (Latin-1): check that they look right"
+        f"{name}: not valid UTF-8; {count(len(repaired), 'line')} with non-ASCII characters "
+        f"({places('line', repaired)}) read as Windows-1252 (Latin-1): check that they look right"
         + (f"; {count(other, 'other line')} with such characters read as UTF-8." if other else ".")
     )
     return "".join(line + "\n" for line in decoded[:-1]) + decoded[-1]

@@ -1,5 +1,5 @@
 """How good is it, and how sure are we: metrics, intervals, calibration, errors; skills, probes,
-timing and cost. (`ftlab.evaluation.forgetting` stands apart: it loads models.)
+forgetting, timing and cost.
 """
 
 from ftlab.evaluation.calibration import (
@@ -19,6 +19,7 @@ from ftlab.evaluation.cost import (
     request_cost,
     training_cost,
 )
+from ftlab.evaluation.forgetting import ForgettingProbe, forgetting_probe, forgotten
 from ftlab.evaluation.inspecting import by_loss, doubtful_labels, slices
 from ftlab.evaluation.intervals import (
     BOOTSTRAP_DRAWS,
@@ -53,6 +54,7 @@ __all__ = [
     "LEVEL",
     "TABLES",
     "Estimate",
+    "ForgettingProbe",
     "Prices",
     "accuracy",
     "answers_to",
@@ -72,6 +74,8 @@ __all__ = [
     "exact_match",
     "expected_calibration_error",
     "fit_temperature",
+    "forgetting_probe",
+    "forgotten",
     "items_needed",
     "latencies",
     "layer_vectors",

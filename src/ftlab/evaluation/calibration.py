@@ -31,12 +31,12 @@ def fit_temperature(logits: ArrayLike, labels: ArrayLike) -> float:
     """
     from scipy.optimize import minimize_scalar
 
-    table, wanted = _table(logits), np.ravel(labels)
-    same_number(len(table), len(wanted))
-    rows = np.arange(len(wanted))
+    table, truth = _table(logits), np.ravel(labels)
+    same_number(len(table), len(truth))
+    rows = np.arange(len(truth))
 
     def loss(log_temperature: float) -> float:
-        chances = softmax(table, float(np.exp(log_temperature)))[rows, wanted]
+        chances = softmax(table, float(np.exp(log_temperature)))[rows, truth]
         return float(-np.log(np.maximum(chances, 1e-12)).mean())
 
     return float(np.exp(minimize_scalar(loss, bounds=(-4.0, 4.0), method="bounded").x))
@@ -46,14 +46,14 @@ def reliability(probabilities: ArrayLike, labels: ArrayLike, bins: int = 10) -> 
     """Accuracy of the predicted class by its confidence (a reliability diagram's data).
 
     One row for each of `bins` equally wide bins of confidence that has any items: `confidence`
-    (mean), `accuracy` (share of right predictions), `items`.
+    (mean), `accuracy` (share of correct predictions), `items`.
     """
     import pandas as pd
 
     table = _table(probabilities)
-    confidence, right = table.max(axis=1), correct(table.argmax(axis=1), np.ravel(labels))
+    confidence, hits = table.max(axis=1), correct(table.argmax(axis=1), np.ravel(labels))
     place = np.minimum((confidence * bins).astype(int), bins - 1)
-    frame = pd.DataFrame({"bin": place, "confidence": confidence, "accuracy": right})
+    frame = pd.DataFrame({"bin": place, "confidence": confidence, "accuracy": hits})
     rows = frame.groupby("bin").mean()
     return rows.assign(items=frame.groupby("bin").size()).reset_index(drop=True)
 

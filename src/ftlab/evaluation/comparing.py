@@ -11,10 +11,10 @@ from ftlab.common.errors import LabError
 
 
 def mcnemar(a: ArrayLike, b: ArrayLike) -> float:
-    """The p-value of "both are right equally often" (McNemar 1947, exact).
+    """The p-value of "both are correct equally often" (McNemar 1947, exact).
 
-    `a` and `b` are 1 where the model is right, (items,), the same items in the same order. Only
-    items that one of them gets right and the other wrong count. It knows one training of each
+    `a` and `b` are 1 where the model is correct, (items,), the same items in the same order. Only
+    items that only one of them has correct count. It knows one training of each
     model, so it says nothing of other seeds: for that take `paired_difference`.
     """
     from scipy.stats import binomtest
@@ -22,11 +22,11 @@ def mcnemar(a: ArrayLike, b: ArrayLike) -> float:
     first, second = np.asarray(a), np.asarray(b)
     if first.shape != second.shape or first.ndim != 1:
         raise LabError(
-            "Both need one score for each of the same items, not the shapes "
+            "Both sides need one score per item, for the same items, not scores of the shapes "
             f"{first.shape} and {second.shape}."
         )
     if not np.isin([first, second], (0, 1)).all():
-        raise LabError("McNemar's test takes scores of 1 (right) or 0 (wrong) only.")
+        raise LabError("McNemar's test only takes scores of 1 (correct) or 0 (wrong).")
     only_first = int(((first == 1) & (second == 0)).sum())
     differ = only_first + int(((first == 0) & (second == 1)).sum())
     return float(binomtest(only_first, differ).pvalue) if differ else 1.0
@@ -45,8 +45,8 @@ def items_needed(
 
     if not 0 < difference <= disagreement <= 1:
         raise LabError(
-            "It must hold that 0 < difference <= disagreement <= 1, not "
-            f"difference {difference} and disagreement {disagreement}."
+            "items_needed needs 0 < difference <= disagreement <= 1, but difference is "
+            f"{difference} and disagreement is {disagreement}."
         )
     wrong, missed = norm.ppf(0.5 + level / 2), norm.ppf(power)
     spread = math.sqrt(max(0.0, disagreement - difference**2))

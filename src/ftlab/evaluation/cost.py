@@ -47,7 +47,7 @@ TABLES = {
 def training_cost(tokens: float, epochs: float, prices: Prices) -> float:
     """The cost of training on a file of `tokens`, which are paid anew in every epoch.
 
-    The example often told, 100,000 tokens at 0.008 for 2.40, holds for three epochs: one is 0.80.
+    The example often given, 100,000 tokens at 0.008 for 2.40, holds for three epochs: one is 0.80.
     """
     return _checked(tokens) * _checked(epochs) * prices.training / 1000
 

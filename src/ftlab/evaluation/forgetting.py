@@ -7,11 +7,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ftlab.common.errors import LabError
-from ftlab.evaluation import matches
 from ftlab.evaluation.skills import answers_to, recall_items
-from ftlab.models import bits_per_character, is_causal_lm, load_causal_lm, load_tokenizer
-from ftlab.models.classifier import as_language_model
-from ftlab.models.loading import BASE_MODEL
+from ftlab.evaluation.texts import matches
 from ftlab.world import build_world, letters, web
 from ftlab.world.pages import biography
 
@@ -30,6 +27,8 @@ class ForgettingProbe:
     """
 
     def __init__(self, base_model: str, pages: int, questions: int, seed: int = 0) -> None:
+        from ftlab.models import BASE_MODEL, load_causal_lm, load_tokenizer
+
         rng = random.Random(f"memory/{seed}")
         self.base_model, self.tokenizer = base_model, load_tokenizer(base_model)
         known = build_world().known
@@ -41,6 +40,8 @@ class ForgettingProbe:
         self.bits, self.recall = self._measure(load_causal_lm(base_model))
 
     def _measure(self, model: Any) -> tuple[float, float | None]:
+        from ftlab.models import bits_per_character
+
         bits = bits_per_character(model, self.tokenizer, self.pages)
         if not self.pairs:
             return bits, None
@@ -52,6 +53,8 @@ class ForgettingProbe:
         trunk in the place of the base's. None where there is no network, or where a prompt of its
         own stands before it.
         """
+        from ftlab.models import as_language_model
+
         try:
             model = as_language_model(self.base_model, classifier) if classifier else None
         except LabError:  # behind a soft prompt: without it the base is what it was
@@ -64,6 +67,8 @@ class ForgettingProbe:
 
 def forgetting_probe(base_model: str, pages: int, questions: int) -> ForgettingProbe | None:
     """The probe for a language model; None for an encoder, which cannot tell what it knows."""
+    from ftlab.models import is_causal_lm
+
     return ForgettingProbe(base_model, pages, questions) if is_causal_lm(base_model) else None
 
 
@@ -74,5 +79,7 @@ def forgotten(
     texts: Sequence[str],
 ) -> float:
     """How many bits per character more `after` needs for `texts` than `before` did."""
+    from ftlab.models import bits_per_character
+
     bits: list[float] = [bits_per_character(m, tokenizer, texts) for m in (before, after)]
     return bits[1] - bits[0]

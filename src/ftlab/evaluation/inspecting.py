@@ -39,27 +39,27 @@ def by_loss(
     return judged.sort_values("loss", ascending=False, kind="stable")
 
 
-def slices(right: ArrayLike, groups: Sequence[str]) -> pd.DataFrame:
+def slices(scores: ArrayLike, groups: Sequence[str]) -> pd.DataFrame:
     """Accuracy of each group of items, worst first, with its 95% Wilson interval.
 
-    `right` is 1 where the model is right, (items,); `groups` names each item's group. Columns
-    `accuracy`, `low`, `high`, `items`, and `below`: whether the whole interval lies below the
-    accuracy of all items.
+    `scores` is 1 where the model is correct, else 0, (items,); `groups` names each item's group.
+    Columns `accuracy`, `low`, `high`, `items`, and `below`: whether the whole interval lies below
+    the accuracy of all items.
     """
     import pandas as pd
 
-    scores = np.asarray(right, dtype=float)
-    if scores.shape != (len(groups),) or not len(groups):
-        raise LabError(f"Expected one score for each of {len(groups)} items, not {scores.shape}.")
+    values = np.asarray(scores, dtype=float)
+    if values.shape != (len(groups),) or not len(groups):
+        raise LabError(f"Expected one score for each of {len(groups)} items, not {values.shape}.")
     rows = {}
-    for name, part in pd.Series(scores).groupby(np.asarray(groups)):
+    for name, part in pd.Series(values).groupby(np.asarray(groups)):
         around = wilson(int(part.sum()), len(part))
         rows[name] = {
             "accuracy": around.value,
             "low": around.low,
             "high": around.high,
             "items": len(part),
-            "below": bool(around.high < scores.mean()),
+            "below": bool(around.high < values.mean()),
         }
     return pd.DataFrame(rows).T.infer_objects().sort_values("accuracy", kind="stable")
 

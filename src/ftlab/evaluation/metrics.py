@@ -15,8 +15,8 @@ CLASS_SCORES = ("accuracy", "macro precision", "macro recall", "macro F1", "micr
 
 def accuracy(predictions: ArrayLike, labels: ArrayLike) -> float:
     """Share of predicted classes that equal the label; both are whole numbers, shape (items,)."""
-    predicted, wanted = _pair("accuracy", predictions, labels)
-    return float(correct(predicted, wanted).mean())
+    predicted, expected = _pair("accuracy", predictions, labels)
+    return float(correct(predicted, expected).mean())
 
 
 def class_scores(predictions: ArrayLike, labels: ArrayLike) -> dict[str, float]:
@@ -31,17 +31,17 @@ def class_scores(predictions: ArrayLike, labels: ArrayLike) -> dict[str, float]:
     """
     from sklearn.metrics import f1_score, matthews_corrcoef, precision_score, recall_score
 
-    predicted, wanted = _pair("accuracy", predictions, labels)
+    predicted, expected = _pair("accuracy", predictions, labels)
     macro = {"average": "macro", "zero_division": 0}
     # scikit-learn also says 0 where only one class occurs, but with a warning.
-    one_class = len({*wanted, *predicted}) == 1
+    one_class = len({*expected, *predicted}) == 1
     scores = (
-        correct(predicted, wanted).mean(),
-        precision_score(wanted, predicted, **macro),
-        recall_score(wanted, predicted, **macro),
-        f1_score(wanted, predicted, **macro),
-        f1_score(wanted, predicted, average="micro", zero_division=0),
-        0.0 if one_class else matthews_corrcoef(wanted, predicted),
+        correct(predicted, expected).mean(),
+        precision_score(expected, predicted, **macro),
+        recall_score(expected, predicted, **macro),
+        f1_score(expected, predicted, **macro),
+        f1_score(expected, predicted, average="micro", zero_division=0),
+        0.0 if one_class else matthews_corrcoef(expected, predicted),
     )
     return {name: float(score) for name, score in zip(CLASS_SCORES, scores, strict=True)}
 
@@ -54,7 +54,7 @@ def exact_match(answers: Sequence[str], references: Sequence[str]) -> float:
 
 
 def correct(predictions: ArrayLike, labels: ArrayLike) -> np.ndarray:
-    """1.0 where the prediction is right, else 0.0; (seeds, items) or (items,) against (items,)."""
+    """1.0 for a correct prediction, else 0.0; (seeds, items) or (items,) against (items,)."""
     predicted, expected = np.asarray(predictions), np.asarray(labels)
     same_number(predicted.shape[-1], expected.shape[-1])
     return np.asarray(predicted == expected, dtype=float)
@@ -67,10 +67,10 @@ def same_number(predictions: int, labels: int) -> None:
 
 
 def _pair(name: str, predictions: ArrayLike, labels: ArrayLike) -> tuple[np.ndarray, np.ndarray]:
-    predicted, wanted = _classes(predictions), _classes(labels)
-    same_number(len(predicted), len(wanted))
-    _some(name, len(wanted))
-    return predicted, wanted
+    predicted, expected = _classes(predictions), _classes(labels)
+    same_number(len(predicted), len(expected))
+    _some(name, len(expected))
+    return predicted, expected
 
 
 def _some(name: str, items: int) -> None:

@@ -67,11 +67,11 @@ def chrf(answers: Sequence[str], references: Sequence[str]) -> np.ndarray:
 
 
 def _overlap(answer: str, reference: str) -> float:
-    given, wanted = _words(answer), _words(reference)
-    if not given or not wanted:
-        return float(given == wanted)
-    # 2PR / (P + R), with precision = common / given and recall = common / wanted
-    return 2 * (given & wanted).total() / (given.total() + wanted.total())
+    given, expected = _words(answer), _words(reference)
+    if not given or not expected:
+        return float(given == expected)
+    # 2PR / (P + R), with precision = common / given and recall = common / expected
+    return 2 * (given & expected).total() / (given.total() + expected.total())
 
 
 def _words(text: str) -> Counter[str]:

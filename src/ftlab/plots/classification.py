@@ -34,7 +34,7 @@ def confusion(
 ) -> Figure:
     """Confusion matrix: labels in rows, predictions in columns; zeros are left blank.
 
-    The shade is the share of the row. At the right stands how much of the row was right, and its
+    The shade is the share of the row. At the right stands how much of the row was correct, and its
     items, also those predicted to have a label that is not shown. `labels` and `predictions` are
     class numbers, (items,). Of more than `most` labels, only those of the most frequent confusions
     are shown, the worst first, and the title says so. LabError if the arguments do not fit.
@@ -65,17 +65,17 @@ def confusion(
         im_kw={"vmin": 0, "vmax": 1.6},  # black on the darkest is easy to read
         text_kw={"fontsize": SMALL, "color": "black"},
     )
-    for place, count in np.ndenumerate(cells):
+    for cell, count in np.ndenumerate(cells):
         if count:
-            display.text_[place].set_text(str(count))
+            display.text_[cell].set_text(str(count))
         else:
-            display.text_[place].remove()
+            display.text_[cell].remove()
     axes.set(xlabel="predicted", ylabel="label")
     beside = len(shown) - 0.35
-    axes.text(beside, -0.6, "right", va="bottom", fontsize=SMALL)
+    axes.text(beside, -0.6, "correct", va="bottom", fontsize=SMALL)
     for row, label in enumerate(shown):
-        right = f"{cells[row, row] / max(items[label], 1):.0%} of {items[label]}"
-        axes.text(beside, row, right if items[label] else "no items", va="center", fontsize=SMALL)
+        correct = f"{cells[row, row] / max(items[label], 1):.0%} of {items[label]}"
+        axes.text(beside, row, correct if items[label] else "no items", va="center", fontsize=SMALL)
     axes.grid(visible=False)
     for ticks in (axes.set_xticks, axes.set_yticks):  # the eye follows a long name to its cells
         ticks(np.arange(len(shown) - 1) + 0.5, minor=True)
@@ -143,7 +143,7 @@ def reliability(curves: Mapping[str, pd.DataFrame], *, title: str) -> Figure:
     axes = figure.axes[0]
     for table, look in zip(curves.values(), first_looks(len(curves)), strict=True):
         shares = zip(table.accuracy, table["items"], strict=True)
-        around = [heights(wilson(round(right * items), int(items))) for right, items in shares]
+        around = [heights(wilson(round(share * items), int(items))) for share, items in shares]
         axes.errorbar(
             table.confidence, table.accuracy, yerr=np.transpose(around)[1:].clip(0), fmt="none",
             ecolor=look.colour, elinewidth=1, capsize=2.5, alpha=0.6,

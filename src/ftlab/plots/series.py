@@ -50,11 +50,11 @@ def lines(
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", anchor="W")
     for (name, (xs, ys)), look in zip(series.items(), first_looks(len(series)), strict=True):
         across, up = np.asarray(xs, dtype=float), np.asarray(ys, dtype=float)
-        there = np.isfinite(up)
-        few = there.sum() <= 20 and not steps
+        finite = np.isfinite(up)
+        few = finite.sum() <= 20 and not steps
         axes.plot(
-            across[there],
-            up[there],
+            across[finite],
+            up[finite],
             color=look.colour,
             linestyle=look.line,
             marker=look.marker if few else "",

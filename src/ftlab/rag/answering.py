@@ -61,28 +61,29 @@ def answer(
     if not questions:
         return []
     began = time.perf_counter()
-    found = retriever.search(questions, k, where=where)
+    rankings = retriever.search(questions, k, where=where)
     retrieved = time.perf_counter()
     room = max_length(model, 10**9) - max_new_tokens
-    found = [_fitting(tokenizer, q, hits, room) for q, hits in zip(questions, found, strict=True)]
-    prompts = [notes_prompt(q, hits) for q, hits in zip(questions, found, strict=True)]
+    pairs = zip(questions, rankings, strict=True)
+    rankings = [_fitting(tokenizer, question, hits, room) for question, hits in pairs]
+    prompts = [notes_prompt(q, hits) for q, hits in zip(questions, rankings, strict=True)]
     texts = generate(
         model, tokenizer, prompts, max_new_tokens=max_new_tokens, batch_size=batch_size
     )
     ended = time.perf_counter()
-    asked = [len(ids) for ids in tokenizer(prompts)["input_ids"]]
-    told = [len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
+    prompt_tokens = [len(ids) for ids in tokenizer(prompts)["input_ids"]]
+    answer_tokens = [len(ids) for ids in tokenizer(texts, add_special_tokens=False)["input_ids"]]
     return [
         Answer(
             text=text.strip(),
             cited=supporting(question, text, hits),
             hits=tuple(hits),
-            prompt_tokens=asked[i],
-            generated_tokens=told[i],
+            prompt_tokens=prompt_tokens[i],
+            generated_tokens=answer_tokens[i],
             retrieval_seconds=(retrieved - began) / len(questions),
             generation_seconds=(ended - retrieved) / len(questions),
         )
-        for i, (question, text, hits) in enumerate(zip(questions, texts, found, strict=True))
+        for i, (question, text, hits) in enumerate(zip(questions, texts, rankings, strict=True))
     ]
 
 

@@ -64,8 +64,8 @@ class TrunkEncoder:
             lengths = [len(feature["input_ids"]) for feature in features]
             for chosen in batches_by_length(lengths, batch_size):
                 batch = collate([features[i] for i in chosen], self.tokenizer.pad_token_id)
-                found = self.model(**{k: v.to(device) for k, v in batch.items()})
-                vectors[chosen] = found.cpu().numpy()
+                output = self.model(**{k: v.to(device) for k, v in batch.items()})
+                vectors[chosen] = output.cpu().numpy()
         return vectors
 
     def features(self, texts: Sequence[str]) -> list[Feature]:
@@ -106,8 +106,8 @@ def contrastive_loss(
 
     `batch` holds token ids and mask, (2 x pairs, length) each: all questions, then all passages.
     """
-    asked, told = model(**batch).chunk(2)
-    logits = asked @ told.T / temperature
+    questions, passages = model(**batch).chunk(2)
+    logits = questions @ passages.T / temperature
     # The same passage again, asked for by another question, is no negative.
     (_, ids), (_, mask) = batch["input_ids"].chunk(2), batch["attention_mask"].chunk(2)
     same = ((ids[:, None] == ids) & (mask[:, None] == mask)).all(-1)
@@ -188,7 +188,7 @@ class _LibraryEncoder:
 
     def encode(self, texts: Sequence[str], batch_size: int = 64) -> np.ndarray:
         """See `Encoder`."""
-        found = self.model.encode(
+        vectors = self.model.encode(
             list(texts), batch_size=batch_size, normalize_embeddings=True, show_progress_bar=False
         )
-        return np.asarray(found, np.float32)
+        return np.asarray(vectors, np.float32)

@@ -91,7 +91,7 @@ class ExactStore:
         matrix = self._matrix[: self._end] if where is None else self._matrix[rows]
         hidden = self._deleted if where is None else []
         k = min(k, len(rows) - len(hidden))
-        found: list[list[Hit]] = []
+        rankings: list[list[Hit]] = []
         for begin in range(0, len(queries), BLOCK):
             cosines = queries[begin : begin + BLOCK] @ matrix.T
             cosines[:, hidden] = -np.inf
@@ -99,8 +99,8 @@ class ExactStore:
             best = np.argpartition(-cosines, k - 1, axis=1)[:, :k] if k else cosines[:, :0]
             for line, places in zip(cosines, best.astype(int), strict=True):
                 order = places[np.argsort(-line[places], kind="stable")]
-                found.append([Hit(self._passages[rows[i]], float(line[i])) for i in order])
-        return found
+                rankings.append([Hit(self._passages[rows[i]], float(line[i])) for i in order])
+        return rankings
 
     def passages(self) -> list[Passage]:
         """See `Store`."""

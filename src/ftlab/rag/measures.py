@@ -17,7 +17,7 @@ def recall_at_k(ranked: Ranked, relevant: Relevant, k: int) -> np.ndarray:
     """The share of each question's relevant ids among its first `k` found: (questions,)."""
     _check(ranked, relevant)
     pairs = zip(ranked, relevant, strict=True)
-    return np.array([len(wanted & set(ids[:k])) / len(wanted) for ids, wanted in pairs])
+    return np.array([len(targets & set(ids[:k])) / len(targets) for ids, targets in pairs])
 
 
 def reciprocal_ranks(ranked: Ranked, relevant: Relevant) -> np.ndarray:
@@ -27,8 +27,8 @@ def reciprocal_ranks(ranked: Ranked, relevant: Relevant) -> np.ndarray:
     """
     _check(ranked, relevant)
     scores = []
-    for ids, wanted in zip(ranked, relevant, strict=True):
-        rank = next((place for place, name in enumerate(ids, start=1) if name in wanted), 0)
+    for ids, targets in zip(ranked, relevant, strict=True):
+        rank = next((place for place, name in enumerate(ids, start=1) if name in targets), 0)
         scores.append(1 / rank if rank else 0.0)
     return np.array(scores)
 

@@ -129,11 +129,11 @@ class MilvusStore:
         # In four parts by the first digit of the ids, which are hexadecimal digests: read at once,
         # every number of every vector would be an object of Python at the same time.
         for first, after in pairwise("048cg"):
-            these = f'id >= "{first}" and id < "{after}"'
-            found = collection.query(these, output_fields=["id", "live", "passage", "vector"])
-            times = Counter(row["id"] for row in found)
+            keys = f'id >= "{first}" and id < "{after}"'
+            rows_read = collection.query(keys, output_fields=["id", "live", "passage", "vector"])
+            times = Counter(row["id"] for row in rows_read)
             self._mend([name for name, count in times.items() if count > 1])
-            rows = {row["id"]: row for row in found}
+            rows = {row["id"]: row for row in rows_read}
             dead += [name for name, row in rows.items() if row["live"] == "no"]
             live = [row for row in rows.values() if row["live"] == "yes"]
             passages += [from_json(row["passage"]) for row in live]
@@ -146,12 +146,12 @@ class MilvusStore:
         mirror.upsert(passages, np.concatenate(vectors))
         return mirror
 
-    def _mend(self, twice: Sequence[str]) -> None:
+    def _mend(self, repeated: Sequence[str]) -> None:
         """Write rows that are there twice once more: the newest of a row hides all others."""
-        for begin in range(0, len(twice), ROWS):
-            these = f"id in {listed(twice[begin : begin + ROWS])}"
-            found = self._client.query(COLLECTION, filter=these, output_fields=["*"])
-            self._client.upsert(COLLECTION, list({row["id"]: row for row in found}.values()))
+        for begin in range(0, len(repeated), ROWS):
+            keys = f"id in {listed(repeated[begin : begin + ROWS])}"
+            rows = self._client.query(COLLECTION, filter=keys, output_fields=["*"])
+            self._client.upsert(COLLECTION, list({row["id"]: row for row in rows}.values()))
 
     @contextmanager
     def _change(self) -> Iterator[ExactStore | None]:
@@ -182,12 +182,12 @@ class MilvusStore:
 
     def _lost(self, group: Sequence[int], passages: Sequence[Passage]) -> list[str]:
         """The rows of the documents of a group that it does not write again."""
-        these = [passages[i] for i in group]
+        batch = [passages[i] for i in group]
         mirror = self._in_memory()
         if mirror is not None:
-            return [digest(passage.id) for passage in mirror.lost(these)]
-        ids = {digest(passage.id): passage.id for passage in these}
-        sources = {digest(passage.source) for passage in these}
+            return [digest(passage.id) for passage in mirror.lost(batch)]
+        ids = {digest(passage.id): passage.id for passage in batch}
+        sources = {digest(passage.source) for passage in batch}
         with explained(self.uri):
             stored = self._query(f"source in {listed(sources)} or id in {listed(ids)}", "source")
         for row in stored:
@@ -223,7 +223,7 @@ class MilvusStore:
             return mirror.search(vectors, k, where=where)
         check_k(k)
         queries = unit(vectors, self.dimension)
-        found: list[list[Hit]] = []
+        rankings: list[list[Hit]] = []
         with explained(self.uri):
             for begin in range(0, len(queries), QUERIES):
                 answer = self._client.search(
@@ -235,12 +235,12 @@ class MilvusStore:
                     output_fields=["passage", "live"],
                     search_params={"metric_type": "COSINE"},
                 )
-                found += [
+                rankings += [
                     [to_hit(h) for h in hits if h["entity"]["live"] == "yes"] for hits in answer
                 ]
-        if len(queries) and not any(found) and self.count() == 0:
+        if len(queries) and not any(rankings) and self.count() == 0:
             raise no_hits()
-        return found
+        return rankings
 
     def passages(self) -> list[Passage]:
         """See `Store`. In the order of their rows' ids, whatever was written first: so a search by

@@ -21,7 +21,7 @@ class OwnItem(Item):
     """A question of the user; its `about` is the source that answers it."""
 
     def is_right(self, text: str) -> bool:
-        """Whether the wanted answer stands in `text`, whatever else does."""
+        """Whether `text` contains the expected answer, whatever else it says."""
         return normalise(self.answer) in normalise(text)
 
 
@@ -42,33 +42,33 @@ def read_case(
     if documents == TOWN:
         return None
     sized = {"size": chunk_size} if chunk_size else {}
-    passages, asked = read_folder(documents, **sized), read_questions(questions)
-    if len(asked) < FEWEST:
-        raise LabError(f"{questions} has {len(asked)} questions, but at least {FEWEST} are needed.")
+    passages, rows = read_folder(documents, **sized), read_questions(questions)
+    if len(rows) < FEWEST:
+        raise LabError(f"{questions} has {len(rows)} questions, but at least {FEWEST} are needed.")
     sources = {passage.source for passage in passages}
-    lost = next((one.source for one in asked if one.source and one.source not in sources), None)
-    if lost is not None:
+    unknown = next((row.source for row in rows if row.source and row.source not in sources), None)
+    if unknown is not None:
         raise LabError(
-            f"{questions} names the source {lost!r}, which is not a file in {documents}."
+            f"{questions} names the source {unknown!r}, which is not a file in {documents}."
         )
-    return passages, asked
+    return passages, rows
 
 
-def own_need(asked: Sequence[AskedQuestion], seed: int, count: int) -> Need:
-    """Questions of the user, split by `seed`: a quarter for choices, half of the others (at most
-    `count`) for the examination, the rest as lessons."""
-    dealt = list(asked)
-    random.Random(f"own/{seed}").shuffle(dealt)
+def own_need(questions: Sequence[AskedQuestion], seed: int, count: int) -> Need:
+    """Questions of the user, split by `seed`: a quarter for validation, half of the others
+    (at most `count`) for the test, the rest for training."""
+    shuffled = list(questions)
+    random.Random(f"own/{seed}").shuffle(shuffled)
     items = [
-        OwnItem(question_prompt(one.question), one.answer, one.question, about=one.source)
-        for one in dealt
+        OwnItem(question_prompt(row.question), row.answer, row.question, about=row.source)
+        for row in shuffled
     ]
-    choices = len(items) // 4
-    examined = choices + min(count, (len(items) - choices) // 2)
+    validation = len(items) // 4
+    test_end = validation + min(count, (len(items) - validation) // 2)
     return Need(
         "own",
         "your questions about your documents",
-        tuple(items[examined:]),
-        tuple(items[choices:examined]),
-        tuple(items[:choices]),
+        tuple(items[test_end:]),
+        tuple(items[validation:test_end]),
+        tuple(items[:validation]),
     )

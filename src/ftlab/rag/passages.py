@@ -59,7 +59,7 @@ class Passage:
             "".join(strings).encode()
         except UnicodeEncodeError:
             raise LabError(
-                f"Passage {self.id!r} contains half a character (a surrogate)."
+                f"Passage {self.id!r} contains half of a character (a lone surrogate): remove it."
             ) from None
         check_date(self.date, f"Passage {self.id!r}")
 
@@ -107,15 +107,15 @@ def chunk(text: str, size: int = 80, overlap: int = 0) -> list[str]:
         any(at in sentence_ends for at in range(bounds[i] + 1, bounds[i + 1] + 1))
         for i in range(len(starts))
     ]
-    found, begin = [], 0
+    pieces, begin = [], 0
     while begin < len(starts):
         end = min(begin + size, len(starts))
         if end < len(starts):
             half = begin + (size + 1) // 2
             end = next((i for i in range(end, half - 1, -1) if closing[i - 1]), end)
-        found.append(text[bounds[begin] : bounds[end]].strip())
+        pieces.append(text[bounds[begin] : bounds[end]].strip())
         begin = end if end == len(starts) else max(end - overlap, begin + 1)
-    return found
+    return pieces
 
 
 def _starts(text: str) -> list[int]:
@@ -141,8 +141,8 @@ def read_folder(path: str | Path, size: int = 80, overlap: int = 0) -> list[Pass
         raise LabError(f"No such file or folder: {root}.")
     files = [root]
     if root.is_dir():
-        found = (p for p in root.rglob("*") if p.suffix.lower() in TEXT_SUFFIXES and p.is_file())
-        files = sorted(found)
+        paths = (p for p in root.rglob("*") if p.suffix.lower() in TEXT_SUFFIXES and p.is_file())
+        files = sorted(paths)
         if not files:
             raise LabError(f"The folder {root} has no {' or '.join(TEXT_SUFFIXES)} file.")
     passages: list[Passage] = []

@@ -100,13 +100,13 @@ class Retriever:
                 assert self._words is not None
                 sides.append(self._words.search([questions[i] for i in left], depth, where=where))
             short = []
-            for i, *found in zip(left, *sides, strict=True):
-                hits = found[0] if len(found) == 1 else fuse(*found)
+            for i, *sources in zip(left, *sides, strict=True):
+                hits = sources[0] if len(sources) == 1 else fuse(*sources)
                 if self.newest_wins:
                     hits = [hit for hit in hits if not self._outdated(hit.passage, where)]
                 rankings[i] = hits
                 # Where outdated passages took most places, others stand further down.
-                if len(hits) < k and max(map(len, found)) == depth:
+                if len(hits) < k and max(map(len, sources)) == depth:
                     short.append(i)
             left, depth = short, 4 * depth
         return rankings

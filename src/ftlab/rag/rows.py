@@ -88,6 +88,6 @@ def listed(digests: Iterable[str]) -> str:
     return "[" + ", ".join(f'"{name}"' for name in digests) + "]"
 
 
-def to_hit(found: Any) -> Hit:
-    """What a search gave, as a hit."""
-    return Hit(from_json(found["entity"]["passage"]), float(found["distance"]))
+def to_hit(result: Any) -> Hit:
+    """A result of Milvus's search as a hit."""
+    return Hit(from_json(result["entity"]["passage"]), float(result["distance"]))

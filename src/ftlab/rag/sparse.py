@@ -18,13 +18,13 @@ _RUN = re.compile(rf"[{UNSPACED}]+|[^\W{UNSPACED}]+")
 def terms(text: str) -> list[str]:
     """What a text is searched by: its words in lower case; where a script puts no spaces between
     them, single characters and pairs of neighbours, which find words without knowing any."""
-    found: list[str] = []
+    words: list[str] = []
     for run in _RUN.findall(unicodedata.normalize("NFKC", text).casefold()):
         if re.match(rf"[{UNSPACED}]", run):
-            found += [*run, *(run[i : i + 2] for i in range(len(run) - 1))]
+            words += [*run, *(run[i : i + 2] for i in range(len(run) - 1))]
         else:
-            found.append(run)
-    return found
+            words.append(run)
+    return words
 
 
 class WordIndex:
@@ -49,14 +49,16 @@ class WordIndex:
         check_k(k)
         everything = range(len(self._passages))
         allowed = None if where is None else where.among(self._passages, everything)
-        found: list[list[Hit]] = []
+        rankings: list[list[Hit]] = []
         for question in questions:
-            asked = [term for term in terms(question) if term in self._known]
-            if not asked:
-                found.append([])
+            known = [term for term in terms(question) if term in self._known]
+            if not known:
+                rankings.append([])
                 continue
-            scores = self._bm25.get_scores(asked)
+            scores = self._bm25.get_scores(known)
             places = np.flatnonzero(scores > 0) if allowed is None else np.array(allowed, int)
             best = places[np.argsort(-scores[places], kind="stable")[:k]]
-            found.append([Hit(self._passages[i], float(scores[i])) for i in best if scores[i] > 0])
-        return found
+            rankings.append(
+                [Hit(self._passages[i], float(scores[i])) for i in best if scores[i] > 0]
+            )
+        return rankings

@@ -50,14 +50,14 @@ class Where:
         """Those of `numbers` whose passage may be found, in their order."""
         # One condition after the other, over lists of plain numbers: ten times as fast as asking
         # every passage, and nothing that Python's garbage collector would have to walk through.
-        found = list(numbers)
+        kept = list(numbers)
         for name, value in self.equal.items():
-            found = [i for i in found if passages[i].metadata.get(name) == value]
+            kept = [i for i in kept if passages[i].metadata.get(name) == value]
         if self.since:
-            found = [i for i in found if passages[i].date >= self.since]
+            kept = [i for i in kept if passages[i].date >= self.since]
         if self.until:
-            found = [i for i in found if "" < passages[i].date <= self.until]
-        return found
+            kept = [i for i in kept if "" < passages[i].date <= self.until]
+        return kept
 
 
 class Store(Protocol):
@@ -92,31 +92,31 @@ class Store(Protocol):
 
 def checked(passages: Sequence[Passage], vectors: ArrayLike, dimension: int) -> np.ndarray:
     """(passages, dimension) vectors of length 1 in fp32, after a look at what is to be written."""
-    twice = _repeated([passage.id for passage in passages])
-    if twice is not None:
-        raise LabError(f"Two passages have the id {twice!r}.")
-    found = unit(vectors, dimension)
-    if len(found) != len(passages):
-        raise LabError(f"{len(passages)} passages but {len(found)} vectors.")
-    return found
+    repeated = _repeated([passage.id for passage in passages])
+    if repeated is not None:
+        raise LabError(f"Two passages have the id {repeated!r}.")
+    units = unit(vectors, dimension)
+    if len(units) != len(passages):
+        raise LabError(f"{len(passages)} passages but {len(units)} vectors.")
+    return units
 
 
 def unit(vectors: ArrayLike, dimension: int) -> np.ndarray:
     """(n, dimension) vectors of length 1 in fp32; LabError if they do not fit the store."""
-    found = np.asarray(vectors, dtype=np.float32)
-    if found.ndim != 2 or found.shape[1] != dimension:
+    rows = np.asarray(vectors, dtype=np.float32)
+    if rows.ndim != 2 or rows.shape[1] != dimension:
         raise LabError(
-            f"The index holds vectors of {dimension} numbers; these have the shape {found.shape}: "
-            "they come from another encoder."
+            f"The index holds vectors of {dimension} numbers; these have the shape {rows.shape}: "
+            "they come from another encoder than the one the index was built with."
         )
-    if not len(found):
-        return found
-    lengths = np.linalg.norm(found, axis=1, keepdims=True)
+    if not len(rows):
+        return rows
+    lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     if not (np.isfinite(lengths).all() and (lengths > 0).all()):
         raise LabError(
-            "A vector of zeros, or one that is not finite, cannot be compared by direction."
+            "A vector of zeros, or one with values that are not finite, has no cosine similarity."
         )
-    return found / lengths
+    return rows / lengths
 
 
 def check_dimension(index: str | Path, stored: int, dimension: int | None) -> None:

@@ -27,7 +27,7 @@ def town_passages(
     path = data_dir() / "world" / "documents.jsonl"
     world = build_world()
     facts = [*world.known_facts(), *world.new_facts(), *world.changed]
-    told = {
+    key_of = {
         text: f"{fact.entity}|{fact.attribute}"
         for fact in facts
         for held_out in (False, True)
@@ -42,12 +42,12 @@ def town_passages(
         name = f"{entity}, {year}"
         seen[name] = seen.get(name, 0) + 1
         source = name if seen[name] == 1 else f"{name} ({seen[name]})"
-        whole = [str(text)]
-        pieces = chunk(str(text), size) if size else sentences(str(text)) if single else whole
+        page = str(text)
+        pieces = chunk(page, size) if size else sentences(page) if single else [page]
         for number, piece in enumerate(pieces, start=1):
             # A fact that the cut runs through is told by neither side.
-            plain = [re.sub(r"^Since the year \d+: ", "", one) for one in sentences(piece)]
-            tells = [told[one] for one in plain if one in told] if size or single else []
+            plain = [re.sub(r"^Since the year \d+: ", "", line) for line in sentences(piece)]
+            tells = [key_of[line] for line in plain if line in key_of] if size or single else []
             id_ = f"{source}#{number}" if len(pieces) > 1 else source
             about = {"entity": str(entity), "group": str(group)}
             if len(tells) > 1:

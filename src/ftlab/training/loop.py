@@ -221,7 +221,7 @@ class Run:
         assert self.validation is not None
         step = int(row["step"])
         classifies = self.objective.plain and hasattr(self.model, "label_names")
-        loss, said = evaluate(
+        loss, outputs = evaluate(
             self.model,
             self.validation,
             BATCH_SIZE if classifies else self.settings.batch_size,
@@ -232,8 +232,8 @@ class Run:
         )
         self._require_finite("validation loss", loss, row, kept=step)
         row["validation_loss"] = value = loss
-        if self.metric is not None and said is not None:
-            row["validation_metric"] = float(self.metric(*said))
+        if self.metric is not None and outputs is not None:
+            row["validation_metric"] = float(self.metric(*outputs))
             value = -row["validation_metric"]
         state = self.state
         if value < state.best:

@@ -80,7 +80,7 @@ def evaluate(
     device = next(model.parameters()).device
     total = 0.0
     order: list[int] = []
-    said: list[np.ndarray] = []
+    outputs: list[np.ndarray] = []
     labels: list[np.ndarray] = []
     with _inference(model, precision):
         for chosen in batches_by_length(examples.lengths, batch_size):
@@ -90,13 +90,13 @@ def evaluate(
             total += loss.item() * examples.weight(chosen)
             if logits:
                 order += chosen
-                said.append(output.logits.float().cpu().numpy())
+                outputs.append(output.logits.float().cpu().numpy())
                 labels.append(batch["labels"].cpu().numpy())
     mean = total / sum(examples.weights)
     if not logits:
         return mean, None
     places = np.argsort(order)
-    return mean, (np.concatenate(said)[places], np.concatenate(labels)[places])
+    return mean, (np.concatenate(outputs)[places], np.concatenate(labels)[places])
 
 
 @contextmanager

@@ -178,12 +178,12 @@ class Pretraining:
 
         started = time.perf_counter()
         losses = {}
-        loads = [0] * self.ranks  # tokens dealt: processes wait for the one with the most
+        loads = [0] * self.ranks  # tokens so far: processes wait for the one with the most
         for name, (rows, weight) in rows_of.items():
             order = sorted(range(self.ranks), key=loads.__getitem__)
-            hands = {rank: rows[place :: self.ranks] for place, rank in enumerate(order)}
-            loads = [load + sum(len(i) for i, _ in hands[r]) for r, load in enumerate(loads)]
-            loss = answer_loss(self.model, hands[self.rank], self.pad_id)
+            shares = {rank: rows[place :: self.ranks] for place, rank in enumerate(order)}
+            loads = [load + sum(len(i) for i, _ in shares[r]) for r, load in enumerate(loads)]
+            loss = answer_loss(self.model, shares[self.rank], self.pad_id)
             (weight * loss).backward()
             losses[name] = float(loss.detach())
             self.state["tokens"] += sum(len(ids) for ids, _ in rows)
