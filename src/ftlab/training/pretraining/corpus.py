@@ -1,19 +1,21 @@
-"""What the base model reads, as rows of token ids with a weight for every token's loss.
+"""What the base model reads: batches of texts and batches of exercises, made from seed and step.
 
-Texts (prose and town pages) are learned whole. Exercises are learned above all on their answers:
-the names in them are random, so predicting the notes would drown the one thing worth learning.
-Every batch is a function of the seed and the step, so a resumed run reads on where it stopped.
+Texts are prose and shop talk, cut into halves that belong together. Exercises are learned above
+all on their answers: the names in them are random, so predicting the notes would drown the one
+thing worth learning. Every batch is a function of the seed and the step, so a resumed run reads on
+where it stopped.
 """
 
 from __future__ import annotations
 
 import random
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ftlab.training.pretraining.batches import Batch, Labelled, Row, Shape, first_fit, lay
 from ftlab.world import exercises, facts, letters, phrasing, web
 from ftlab.world.pages import biography
 
@@ -21,45 +23,38 @@ if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
 Segments = list[tuple[str, float]]  # consecutive pieces of a row with the weight of their loss
-WINDOW = 192
 # Weight of the words around an answer. Not 0: names that recur are what keeps the skill of copying
 # alive. With answers alone the network unlearned it and never read.
 TEXT = 0.15
+SHORTEST = 12  # tokens of a half, at least
+FILLER = 24  # tokens that must be left in a window for another text to be begun
 
 
 @dataclass(frozen=True)
 class Share:
-    """One kind of row: tokens of it in a step, the weight of its mean loss, and its first step.
-
-    From step `LATER` on it may be `later` tokens: reading is learned by then, English is not.
-    The weight grows from 0 over `RAMP` steps. Prose all at once would cost the young network its
-    skill of copying within a few dozen steps, and with it everything about reading.
-    """
+    """One kind of exercise: its share of the rows' tokens, the weight of its mean loss, and the
+    first step that has it."""
 
     name: str
-    tokens: int
+    portion: float
     weight: float
     start: int = 0
-    later: int | None = None
-
-    def tokens_at(self, step: int) -> int:
-        return self.tokens if self.later is None or step < LATER else self.later
-
-    def weight_at(self, step: int) -> float:
-        return (
-            self.weight * min(1.0, max(0, step - self.start) / RAMP) if self.start else self.weight
-        )
 
 
-RAMP = 200
-LATER = 1600
 MIX = (
-    Share("prose", 6 * WINDOW, 1.0, start=600, later=9 * WINDOW),
-    Share("town", 2 * WINDOW, 0.5, start=600),
-    Share("recall", 800, 0.5, start=600),
-    Share("reading", 1500, 1.0, later=1000),
-    Share("shots", 160, 0.3, start=600),
+    Share("copying", 0.06, 0.4),
+    Share("reading", 0.26, 1.0),
+    Share("recall", 0.12, 0.5, start=200),
+    Share("abstaining", 0.10, 0.5, start=200),
+    Share("formats", 0.16, 0.7, start=300),
+    Share("instructions", 0.08, 0.5, start=300),
+    Share("extraction", 0.07, 0.5, start=300),
+    Share("shots", 0.03, 0.2, start=300),
+    Share("town", 0.06, 0.3, start=300),
+    Share("long", 0.06, 0.4, start=400),
 )
+TEXT_KINDS = (("prose", 0.8, 0.85), ("talk", 0.2, 0.15))  # name, portion, weight of the mean loss
+KINDS = (*(name for name, _, _ in TEXT_KINDS), "contrast", *(s.name for s in MIX))
 
 
 def _answered(pairs: Sequence[tuple[str, str]]) -> Segments:
@@ -70,41 +65,123 @@ def _answered(pairs: Sequence[tuple[str, str]]) -> Segments:
     return out
 
 
+@dataclass(frozen=True)
+class Prose:
+    """Tokens of all documents, one after the other.
+
+    `starts`: where each paragraph begins; `document`: the number of the document of each
+    paragraph; `chance`: how likely a text begins with it (they add up to 1).
+    """
+
+    tokens: np.ndarray
+    starts: np.ndarray
+    document: np.ndarray
+    chance: np.ndarray
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_total", np.cumsum(self.chance))
+
+    def text(self, rng: random.Random, longest: int) -> list[int]:
+        """Tokens of up to `longest`, from the beginning of a paragraph, within one document."""
+        first = int(np.searchsorted(self._total, rng.random() * self._total[-1]))
+        first = min(first, len(self.starts) - 1)
+        begin = int(self.starts[first])
+        last = int(np.searchsorted(self.document, self.document[first], side="right"))
+        end = int(self.starts[last]) if last < len(self.starts) else len(self.tokens)
+        return self.tokens[begin : min(end, begin + longest)].tolist()
+
+
 @dataclass
 class Corpus:
     """All sources of rows for one world, one tokenizer and one body of prose."""
 
     tokenizer: Tokenizer
-    prose: np.ndarray  # token ids of all prose, paragraphs joined by the end token
+    prose: Prose
     end_id: int
+    pad_id: int
     seed: int = 0
-    plain_until: int = 1000  # from this step on reading is no longer made easy by shared words
+    plain_until: int = 800  # from this step on reading is no longer made easy by shared words
     world: facts.World = field(default_factory=facts.build_world)
 
     def __post_init__(self) -> None:
         self.known = self.world.known_facts()
         self.contradicted = facts.conflict_entities(self.world, examined=False)
-        self.sources: dict[str, Callable[[random.Random], tuple[list[int], list[float]]]] = {
-            "prose": self._prose,
-            "town": self._town,
-            "recall": lambda rng: self._encode(self._recall(rng)),
-            "shots": lambda rng: self._encode(self._shots(rng)),
+        vocabulary = self.tokenizer.get_vocab()
+        self.opens_word = np.zeros(max(vocabulary.values()) + 1, dtype=bool)
+        self.opens_word[[number for piece, number in vocabulary.items() if piece[0] == "Ġ"]] = True
+        self.sources: dict[str, Callable[[random.Random, int], Row]] = {
+            "copying": lambda rng, step: self.copied(rng, (4, 28)),
+            "reading": lambda rng, step: self._encode(self._reading(rng, step)),
+            "recall": lambda rng, step: self._encode(self._recall(rng)),
+            "shots": lambda rng, step: self._encode(self._shots(rng)),
+            "town": lambda rng, step: self._whole(self._town(rng)),
+            "long": lambda rng, step: self._tokens(self.prose.text(rng, 380)),
         }
 
-    def batch(self, share: Share, step: int) -> list[tuple[list[int], list[float]]]:
-        """Rows of `share` for `step`: about `share.tokens_at(step)` tokens."""
-        rng = random.Random(f"{self.seed}/{share.name}/{step}")
-        make = self.sources.get(share.name)
-        if make is None:  # rows of one step have notes of one size, to spare padding
-            count = rng.choices([1, 2, 3, 4], [2, 3, 4, 1])[0]
-            plain = rng.random() > step / self.plain_until
-            make = lambda rng: self._encode(self._reading(rng, count, plain))  # noqa: E731
-        rows: list[tuple[list[int], list[float]]] = []
-        while sum(len(ids) for ids, _ in rows) < share.tokens_at(step):
-            rows.append(make(rng))
-        return rows
+    def exercises(self, shape: Shape, step: int, part: int) -> Batch:
+        """A batch of exercises of all kinds that `step` has."""
+        shares = [s for s in MIX if s.start <= step and s.name in self.sources]
+        rng = random.Random(f"{self.seed}/exercises/{step}/{part}")
 
-    def _encode(self, segments: Segments) -> tuple[list[int], list[float]]:
+        def rows() -> Iterator[Labelled]:
+            given = dict.fromkeys(shares, 1e-9)
+            while True:  # the kind that has had least of its portion
+                share = min(given, key=lambda s: given[s] / s.portion * (0.5 + rng.random()))
+                row = self.sources[share.name](rng, step)
+                given[share] += len(row[0])
+                yield KINDS.index(share.name), row
+
+        weights = {s.name: s.weight for s in shares}
+        return self._laid(first_fit(rows(), shape), shape, weights, step)
+
+    def texts(self, shape: Shape, step: int, part: int) -> Batch:
+        """A batch of texts; rows 1 and 2 of a window are the halves of one."""
+        rng = random.Random(f"{self.seed}/texts/{step}/{part}")
+        names, portions, weights = zip(*TEXT_KINDS, strict=True)
+
+        def window() -> list[Labelled]:
+            kind = rng.choices(range(len(names)), portions)[0]
+            halves = self._halves(names[kind], rng, shape.length - 2)
+            rows = [(kind, self._tokens(half)) for half in halves]
+            left = shape.length - sum(len(ids) for _, (ids, _) in rows)
+            if left >= FILLER:
+                rows.append((0, self._tokens(self.prose.text(rng, left - 1))))
+            return rows
+
+        windows = [window() for _ in range(shape.windows)]
+        return self._laid(windows, shape, dict(zip(names, weights, strict=True)), step)
+
+    def copying(self, shape: Shape, lengths: tuple[int, int], number: int, part: int) -> Batch:
+        """A batch of the lessons before all others: strings of random tokens, said three times."""
+        rng = random.Random(f"{self.seed}/copying/{number}/{part}")
+        kind = KINDS.index("copying")
+        rows = ((kind, self.copied(rng, lengths)) for _ in iter(int, 1))
+        return self._laid(first_fit(rows, shape), shape, {"copying": 1.0}, number)
+
+    def copied(self, rng: random.Random, lengths: tuple[int, int]) -> Row:
+        """What is learned is to say it again; nothing announces that a repetition begins."""
+        length = rng.randint(*lengths)
+        string = [rng.randrange(2, len(self.opens_word)) for _ in range(length)]
+        again = [0.0] + [1.0] * (length - 1)
+        return 3 * string, [0.0] * length + 2 * again
+
+    def _laid(
+        self,
+        windows: list[list[Labelled]],
+        shape: Shape,
+        weights: dict[str, float],
+        step: int,
+    ) -> Batch:
+        mean_weight = [weights.get(name, 0.0) for name in KINDS]
+        return lay(windows, shape, pad_id=self.pad_id, mean_weight=mean_weight, seed=step)
+
+    def _tokens(self, ids: list[int]) -> Row:
+        return [self.end_id, *ids], [0.0] + [1.0] * len(ids)
+
+    def _whole(self, text: str) -> Row:
+        return self._tokens(self.tokenizer.encode(text, add_special_tokens=False).ids)
+
+    def _encode(self, segments: Segments) -> Row:
         ids, weights = [self.end_id], [0.0]
         encoded = self.tokenizer.encode_batch([t for t, _ in segments], add_special_tokens=False)
         for (_, weight), encoding in zip(segments, encoded, strict=True):
@@ -112,18 +189,29 @@ class Corpus:
             weights += [weight] * len(encoding.ids)
         return ids, weights
 
-    def _prose(self, rng: random.Random) -> tuple[list[int], list[float]]:
-        start = rng.randrange(len(self.prose) - WINDOW)
-        return self.prose[start : start + WINDOW].tolist(), [1.0] * WINDOW
+    def _halves(self, kind: str, rng: random.Random, longest: int) -> tuple[list[int], list[int]]:
+        """Two texts that belong together, of `longest` tokens at most both."""
+        if kind == "talk":
+            return self._talk(rng, longest)
+        text: list[int] = []
+        while len(text) < 2 * SHORTEST:
+            text = self.prose.text(rng, longest)
+        cut = rng.randint(SHORTEST, len(text) - SHORTEST)
+        while cut < len(text) - SHORTEST and not self.opens_word[text[cut]]:
+            cut += 1
+        return text[:cut], text[cut:]
 
-    def _town(self, rng: random.Random) -> tuple[list[int], list[float]]:
-        ids: list[int] = []
-        while len(ids) < WINDOW:
-            text = rng.choices(
-                [self._biography, self._page, web.page, letters.letter], [3, 3, 3, 4]
-            )[0](rng)
-            ids += [self.end_id, *self.tokenizer.encode(text, add_special_tokens=False).ids]
-        return ids[:WINDOW], [1.0] * WINDOW
+    def _talk(self, rng: random.Random, longest: int) -> tuple[list[int], list[int]]:
+        """Halves of what is written and said in town."""
+        text = rng.choice([self._biography, letters.letter])(rng).strip()
+        sentences = text.split(". ")
+        cut = max(1, len(sentences) // 2)
+        parts = (". ".join(sentences[:cut]), ". ".join(sentences[cut:]) or text)
+        first, second = (e.ids for e in self.tokenizer.encode_batch(list(parts)))
+        return first[1 : longest // 2 + 1], second[1 : longest // 2 + 1]
+
+    def _town(self, rng: random.Random) -> str:
+        return rng.choice([self._biography, self._page, web.page, letters.letter])(rng)
 
     def _biography(self, rng: random.Random) -> str:
         return biography(rng.choice(self.world.known), rng)
@@ -137,7 +225,9 @@ class Corpus:
             [(rng.choice(phrasing.seen_questions(f)), phrasing.answer(f)) for f in asked]
         )
 
-    def _reading(self, rng: random.Random, count: int, plain: bool) -> Segments:
+    def _reading(self, rng: random.Random, step: int) -> Segments:
+        count = rng.choices([1, 2, 3, 4], [2, 3, 4, 1])[0]
+        plain = rng.random() > step / self.plain_until
         retold = rng.random() < (0.7 if plain else 0.3)
         if count == 1 and not plain and rng.random() < 0.4:
             done = exercises.conflict(rng, rng.choice(self.contradicted), asked=3)

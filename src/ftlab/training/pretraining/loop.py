@@ -1,6 +1,6 @@
 """The training loop of pretraining: lessons in order, checkpoints, resume, a log.
 
-Apart from `ftlab.training.fit`, because it has no epochs and no fixed data: rows are made as it
+Apart from `ftlab.training.fit`, because it has no epochs and no fixed data: batches are made as it
 goes, from the seed and the step.
 """
 
@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import csv
 import json
-import random
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ftlab.training.pretraining.corpus import MIX, Corpus
+import numpy as np
+
+from ftlab.training.pretraining.batches import Batch
+from ftlab.training.pretraining.corpus import KINDS, Corpus
 from ftlab.training.pretraining.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -21,63 +23,19 @@ if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
 
 LOG_EVERY = 20
-SAVE_EVERY = 200
-COPY_EVERY = 2
+SAVE_EVERY = 100
 CHECKPOINT = "checkpoint.safetensors"
-
-
-def answer_loss(
-    model: LlamaForCausalLM, rows: list[tuple[list[int], list[float]]], pad_id: int
-) -> torch.Tensor:
-    """Weighted mean of the next-token loss (nats) over the tokens whose weight is not 0.
-
-    The output layer is computed for those tokens only: it is a third of the work, and exercises
-    are learned on one token in ten.
-    """
-    import torch
-    import torch.nn.functional as F
-
-    longest = max(len(ids) for ids, _ in rows)
-    ids = torch.full((len(rows), longest), pad_id)
-    weights = torch.zeros(len(rows), longest)
-    for i, (row, weight) in enumerate(rows):
-        ids[i, : len(row)] = torch.tensor(row)
-        weights[i, : len(row)] = torch.tensor(weight)
-    # Padding stands on the right, so causal attention never sees it and needs no mask.
-    hidden = model.model(input_ids=ids).last_hidden_state[:, :-1]
-    weights = weights[:, 1:]
-    wanted = weights > 0
-    logits = model.lm_head(hidden[wanted])
-    losses = F.cross_entropy(logits, ids[:, 1:][wanted], reduction="none")
-    return (losses * weights[wanted]).sum() / weights[wanted].sum()
-
-
-def _copying(
-    level: tuple[int, int, int], rng: random.Random
-) -> list[tuple[list[int], list[float]]]:
-    """Strings of random tokens, said three times; what is learned is to say them again.
-
-    The first token of a repetition is left out: nothing announces that a repetition begins.
-    """
-    pieces, shortest, longest = level
-    length = rng.randint(shortest, longest)
-    again = [0.0] + [1.0] * (length - 1)
-    rows = []
-    for _ in range(max(8, 2048 // (3 * length))):
-        string = [rng.randrange(2, pieces) for _ in range(length)]
-        rows.append((3 * string, [0.0] * length + 2 * again))
-    return rows
 
 
 def read_checkpoint(
     folder: Path,
-) -> tuple[dict[str, torch.Tensor], dict[int, dict[str, torch.Tensor]], dict[str, Any]]:
-    """What a run in `folder` has kept: the model's weights by name, the optimizer's tensors by the
-    number of their parameter, and where the run stood."""
+) -> tuple[dict[str, torch.Tensor], dict[str, dict[int, dict[str, torch.Tensor]]], dict[str, Any]]:
+    """What a run in `folder` has kept: the fp32 weights by name, the tensors of each optimizer by
+    the number of their parameter, and where the run stood."""
     from safetensors import safe_open
 
     weights: dict[str, torch.Tensor] = {}
-    moments: dict[int, dict[str, torch.Tensor]] = {}
+    moments: dict[str, dict[int, dict[str, torch.Tensor]]] = {}
     with safe_open(folder / CHECKPOINT, "pt") as file:
         for key in file.keys():  # noqa: SIM118 (it is no dictionary)
             owner, _, name = key.partition(".")
@@ -85,146 +43,152 @@ def read_checkpoint(
                 weights[name] = file.get_tensor(key)
             else:
                 number, _, name = name.partition(".")
-                moments.setdefault(int(number), {})[name] = file.get_tensor(key)
+                part = moments.setdefault(owner, {})
+                part.setdefault(int(number), {})[name] = file.get_tensor(key)
         return weights, moments, json.loads(file.metadata()["state"])
 
 
 class Pretraining:
-    """A run of `recipe` on `corpus` in `folder`: start it, kill it, start it again."""
+    """A run of `recipe` on `corpus` in `folder`: start it, kill it, start it again.
+
+    With several processes (`rank` of `ranks`) the batches of a step are shared out and the
+    gradients averaged, so that their number changes nothing but the time.
+    """
 
     def __init__(
         self,
         recipe: Recipe,
         corpus: Corpus,
         folder: Path,
-        pad_id: int,
         rank: int = 0,
         ranks: int = 1,
+        compiled: bool = True,
     ) -> None:
-        import torch
+        from ftlab.training.pretraining.network import fast_dtype, step_of
+        from ftlab.training.pretraining.optimizer import Optimizer
 
-        self.recipe, self.corpus, self.folder, self.pad_id = recipe, corpus, folder, pad_id
+        self.recipe, self.corpus, self.folder = recipe, corpus, folder
         self.rank, self.ranks = rank, ranks
-        self.model = recipe.network(pad_id, corpus.end_id)
-        decayed = [p for p in self.model.parameters() if p.dim() > 1]
-        plain = [p for p in self.model.parameters() if p.dim() <= 1]
-        groups: list[dict[str, Any]] = [
-            {"params": decayed, "weight_decay": recipe.weight_decay},
-            {"params": plain},
-        ]
-        self.optimizer = torch.optim.AdamW(
-            groups,
-            lr=recipe.learning_rate,
-            betas=(0.9, 0.95),
-            weight_decay=0.0,
-            fused=True,
-        )
-        self.state: dict[str, Any] = {"level": 0, "copied": 0, "step": 0}
+        self.model = recipe.network(corpus.pad_id, corpus.end_id)
+        self.optimizer = Optimizer(self.model, recipe)
+        self.state: dict[str, Any] = {"copied": 0, "copies": False, "step": 0}
         self.state |= {"tokens": 0, "seconds": 0.0}
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / CHECKPOINT).exists():
             self._load()
+        self.model.to(fast_dtype())
+        self.optimizer.copy_to_model()
+        self.losses = step_of(self.model, compiled)
 
     def run(self) -> LlamaForCausalLM:
-        """Train to the last step; returns the model."""
+        """Train to the last step; returns the model in fp32."""
         self.model.train()
-        while self.state["level"] < len(self.recipe.copy_levels):
-            self._copy()
-            self._save()
+        self._copy()
         sums: dict[str, list[float]] = {}
         while self.state["step"] < self.recipe.steps:
             step = self.state["step"]
-            rows_of: dict[str, Any] = {
-                s.name: (self.corpus.batch(s, step), weight)
-                for s in MIX
-                if (weight := s.weight_at(step)) > 0
-            }
-            if (
-                self.recipe.copy_levels and step % COPY_EVERY == 0
-            ):  # so that the skill is not lost among the first texts
-                rng = random.Random(f"copy/{self.recipe.seed}/again/{step}")
-                rows_of["copying"] = (_copying(self.recipe.copy_levels[-1], rng)[:16], 0.5)
-            losses = self._update(rows_of, self.recipe.rate(step))
-            for name, loss in losses.items():
+            rate = self.recipe.rate(step)
+            for name, loss in self._update(self._batches(step), rate).items():
                 sums.setdefault(name, []).append(loss)
             self.state["step"] = step + 1
             if (step + 1) % LOG_EVERY == 0:
-                self._log(
-                    step + 1, self.recipe.rate(step), {k: sum(v) / len(v) for k, v in sums.items()}
-                )
+                self._log(step + 1, rate, {k: sum(v) / len(v) for k, v in sums.items()})
                 sums = {}
             if (step + 1) % SAVE_EVERY == 0 or step + 1 == self.recipe.steps:
                 self._save()
+        self.model.float()
+        self.optimizer.copy_to_model()
         return self.model
 
     def _copy(self) -> None:
-        """One level of the copying lessons; it ends by its loss, as how long it takes varies."""
-        level = self.recipe.copy_levels[self.state["level"]]
-        smooth, first = None, self.state["copied"]
-        while smooth is None or smooth > self.recipe.copy_until:
-            rng = random.Random(f"copy/{self.recipe.seed}/{self.state['copied']}")
-            rate = self.recipe.learning_rate * min(1.0, (self.state["copied"] + 1) / 50)
-            loss = self._update({"copying": (_copying(level, rng), 1.0)}, rate)["copying"]
+        """The copying lessons; they end by their loss, as how long it takes varies."""
+        smooth = None
+        while not self.state["copies"]:
+            number = self.state["copied"]
+            if number >= self.recipe.copy_steps:
+                break
+            rate = self.recipe.learning_rate * min(1.0, (number + 1) / 50)
+            batches = [
+                (self.corpus.copying(self.recipe.exercises, self.recipe.copy_lengths, number, p), 0)
+                for p in self._parts()
+            ]
+            loss = self._update(batches, rate)["copying"]
             smooth = loss if smooth is None else 0.9 * smooth + 0.1 * loss
             self.state["copied"] += 1
+            self.state["copies"] = smooth < self.recipe.copy_until
             if self.state["copied"] % LOG_EVERY == 0:
                 self._log(self.state["copied"], rate, {"copying": smooth})
-            if self.state["copied"] - first >= self.recipe.copy_steps:
-                break
-        self.state["level"] += 1
+        self._save()
 
-    def _update(self, rows_of: dict[str, Any], rate: float) -> dict[str, float]:
-        import torch
+    def _parts(self) -> range:
+        return range(self.rank, self.recipe.parts, self.ranks)
 
+    def _batches(self, step: int) -> list[tuple[Batch, float]]:
+        """This process's batches, each with the weight of its texts (0: it has exercises)."""
+        out: list[tuple[Batch, float]] = []
+        weight = self.recipe.text_weight(step)
+        for part in self._parts():
+            if weight:
+                out.append((self.corpus.texts(self.recipe.texts, step, part), weight))
+            out.append((self.corpus.exercises(self.recipe.exercises, step, part), 0.0))
+        return out
+
+    def _update(self, batches: list[tuple[Batch, float]], rate: float) -> dict[str, float]:
         started = time.perf_counter()
-        losses = {}
-        loads = [0] * self.ranks  # tokens so far: processes wait for the one with the most
-        for name, (rows, weight) in rows_of.items():
-            order = sorted(range(self.ranks), key=loads.__getitem__)
-            shares = {rank: rows[place :: self.ranks] for place, rank in enumerate(order)}
-            loads = [load + sum(len(i) for i, _ in shares[r]) for r, load in enumerate(loads)]
-            loss = answer_loss(self.model, shares[self.rank], self.pad_id)
-            (weight * loss).backward()
-            losses[name] = float(loss.detach())
-            self.state["tokens"] += sum(len(ids) for ids, _ in rows)
+        sums, counts = np.zeros(len(KINDS)), np.zeros(len(KINDS))
+        tokens = 0
+        for batch, text_weight in batches:
+            losses, contrast = self.losses(batch.ids, batch.rows, batch.places, text_weight > 0)
+            total = (losses * batch.weights).sum()
+            if text_weight:
+                total = text_weight * (total + self.recipe.contrast * contrast)
+                place = KINDS.index("contrast")
+                sums[place] += float(contrast.detach())
+                counts[place] += 1
+            (total / self.recipe.parts).backward()
+            wanted = batch.weights.numpy() > 0
+            kinds, values = batch.kinds[wanted], losses.detach().float().numpy()[wanted]
+            sums += np.bincount(kinds, values, minlength=len(KINDS))
+            counts += np.bincount(kinds, minlength=len(KINDS))
+            tokens += batch.tokens
+        gradients = {n: p.grad.float() for n, p in self.model.named_parameters()}
+        for parameter in self.model.parameters():
+            parameter.grad = None
+        measured = np.concatenate([sums, counts, [tokens]])
         if self.ranks > 1:
-            losses = self._average(losses)
-        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.clip)
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.step()
-        self.optimizer.zero_grad(set_to_none=True)
+            measured = self._sum(gradients, measured)
+        self.optimizer.step(gradients, rate, self.recipe.clip)
+        sums, counts, tokens = measured[: len(KINDS)], measured[len(KINDS) : -1], measured[-1]
+        self.state["tokens"] += int(tokens)
         self.state["seconds"] += time.perf_counter() - started
-        return losses
+        return {k: s / n for k, s, n in zip(KINDS, sums, counts, strict=True) if n}
 
-    def _average(self, losses: dict[str, float]) -> dict[str, float]:
-        """Gradients and losses averaged over the processes, in one message."""
+    def _sum(self, gradients: dict[str, torch.Tensor], measured: np.ndarray) -> np.ndarray:
+        """Gradients (in place) and measurements added up over the processes, in one message."""
         import torch
         import torch.distributed as dist
 
-        grads = [p.grad for p in self.model.parameters() if p.grad is not None]
-        flat = torch.cat([*(g.flatten() for g in grads), torch.tensor(list(losses.values()))])
+        flat = torch.cat([*(g.flatten() for g in gradients.values()), torch.tensor(measured)])
+        flat = flat.float()
         dist.all_reduce(flat)
-        flat /= self.ranks
-        pieces = flat.split([*(g.numel() for g in grads), len(losses)])
-        for grad, piece in zip(grads, pieces, strict=False):
-            grad.copy_(piece.view_as(grad))
-        return dict(zip(losses, pieces[-1].tolist(), strict=True))
+        pieces = flat.split([*(g.numel() for g in gradients.values()), len(measured)])
+        for name, piece in zip(gradients, pieces, strict=False):
+            gradients[name] = piece.view_as(gradients[name])
+        return pieces[-1].double().numpy()
 
     def _log(self, step: int, rate: float, losses: dict[str, float]) -> None:
         if self.rank:
             return
-        columns = ["copying", *(s.name for s in MIX)]
         path = self.folder / "training_log.csv"
         fresh = not path.exists()
         with path.open("a", newline="", encoding="utf-8") as file:
             writer = csv.writer(file)
             if fresh:
-                writer.writerow(["step", "tokens", "seconds", "learning_rate", *columns])
-            shown = [f"{losses[c]:.4f}" if c in losses else "" for c in columns]
+                writer.writerow(["step", "tokens", "seconds", "learning_rate", *KINDS])
+            shown = [f"{losses[c]:.4f}" if c in losses else "" for c in KINDS]
             seconds = f"{self.state['seconds']:.0f}"
             writer.writerow([step, self.state["tokens"], seconds, f"{rate:.6f}", *shown])
-        text = "  ".join(f"{c} {losses[c]:.3f}" for c in columns if c in losses)
+        text = "  ".join(f"{c} {losses[c]:.3f}" for c in KINDS if c in losses)
         print(
             f"step {step}  {self.state['tokens'] / 1e6:.2f} M tokens  {seconds} s  {text}",
             flush=True,
@@ -235,18 +199,23 @@ class Pretraining:
 
         if self.rank:
             return
-        # Copied, as embeddings and output layer are one tensor, which safetensors does not take.
-        tensors = {f"model.{n}": t.clone() for n, t in self.model.state_dict().items()}
-        for number, numbers in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{number}.{n}": t for n, t in numbers.items()}
+        tensors = {f"model.{n}": t.detach() for n, t in self.optimizer.weights.items()}
+        for name, part in self.optimizer.parts.items():
+            for number, numbers in part.state_dict()["state"].items():
+                tensors |= {f"{name}.{number}.{n}": t for n, t in numbers.items()}
         save_tensors(self.folder / CHECKPOINT, tensors, {"state": json.dumps(self.state)})
 
     def _load(self) -> None:
+        import torch
+
         weights, moments, self.state = read_checkpoint(self.folder)
-        self.model.load_state_dict(weights)
+        with torch.no_grad():
+            for name, weight in self.optimizer.weights.items():
+                weight.copy_(weights[name])
         # Rates and decays are the recipe's; what was kept of the optimizer is what it has seen.
-        groups = self.optimizer.state_dict()["param_groups"]
-        self.optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        for name, part in self.optimizer.parts.items():
+            groups = part.state_dict()["param_groups"]
+            part.load_state_dict({"state": moments.get(name, {}), "param_groups": groups})
         log = self.folder / "training_log.csv"
         if log.exists() and not self.rank:  # lines after the checkpoint will be written again
             lines = log.read_text(encoding="utf-8").splitlines(keepends=True)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
+from ftlab.training.pretraining.batches import Shape
+
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
 
@@ -14,27 +16,33 @@ class Recipe:
     """Architecture and schedule of a base model of the Llama family.
 
     The learning rate warms up, stays, and falls to zero over the last `decay` share of the
-    steps. Training begins with copying random token strings: without it no amount of notes
-    taught this small network to read. `copy_levels` are (pieces, shortest, longest): how many
-    different tokens the strings are drawn from, and how long they are. A level ends once its loss
-    is below `copy_until`, or after `copy_steps`.
+    steps. Training begins with copying random token strings of `copy_lengths`, until the loss is
+    below `copy_until` or `copy_steps` are done: without it no amount of notes taught a small
+    network to read. Every step has `parts` batches of `exercises` and, from `texts_from` on, as
+    many of `texts`; the processes share them. `contrast` is the weight of finding halves of texts.
     """
 
     layers: int = 4
-    width: int = 192
-    feed_forward: int = 512
-    heads: int = 6
-    vocabulary: int = 4096
+    width: int = 256
+    feed_forward: int = 576
+    heads: int = 4
+    vocabulary: int = 8192
     context: int = 512
     rope_theta: float = 100_000.0
     initializer_range: float = 0.04
-    steps: int = 4700
-    learning_rate: float = 2e-3
+    steps: int = 6000
+    learning_rate: float = 3e-3
     warmup: int = 100
     decay: float = 0.3
     weight_decay: float = 0.1
     clip: float = 1.0
-    copy_levels: tuple[tuple[int, int, int], ...] = ((4096, 4, 28),)
+    parts: int = 2
+    texts: Shape = Shape(windows=64, length=128, predicted=4096)
+    exercises: Shape = Shape(windows=8, length=384, predicted=1280)
+    texts_from: int = 400
+    ramp: int = 200
+    contrast: float = 0.5
+    copy_lengths: tuple[int, int] = (4, 28)
     copy_steps: int = 800
     copy_until: float = 0.1
     wired: bool = True
@@ -44,6 +52,10 @@ class Recipe:
         """Learning rate of a step of the main stage."""
         left = (self.steps - step) / max(1, round(self.decay * self.steps))
         return self.learning_rate * min(1.0, (step + 1) / self.warmup, left)
+
+    def text_weight(self, step: int) -> float:
+        """Weight of the texts' loss: all at once would cost the young network its copying."""
+        return min(1.0, max(0, step - self.texts_from) / self.ramp)
 
     def network(self, pad_id: int, end_id: int) -> LlamaForCausalLM:
         """The network with random weights, seeded."""
@@ -79,5 +91,5 @@ class Recipe:
 
 
 BASE = Recipe()
-# Small enough to be pretrained in front of the reader, on the same kind of text.
-SIBLING = replace(BASE, layers=2, width=128, feed_forward=352, heads=4, steps=120, copy_levels=())
+# Small enough to be pretrained in a test, on the same kind of text.
+SIBLING = replace(BASE, layers=2, width=128, feed_forward=352, steps=120, copy_steps=0)

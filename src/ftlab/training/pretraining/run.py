@@ -2,35 +2,81 @@
 
 from __future__ import annotations
 
+import json
 import os
+import random
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from ftlab.training.pretraining.recipe import Recipe
 
+if TYPE_CHECKING:
+    from tokenizers import Tokenizer
 
-def prepare(work: Path) -> None:
-    """Tokenizer and prose tokens in `work`, made once."""
+    from ftlab.training.pretraining.corpus import Prose
+
+DOCUMENTS, TOKENS = "documents.jsonl", "prose.npz"
+
+
+def prepare(work: Path, recipe: Recipe, weights: dict[str, float]) -> None:
+    """Tokenizer and prose tokens in `work` from its documents, made once.
+
+    `weights`: how often a token of a source is read, compared with those of others.
+    """
     import numpy as np
     from tokenizers import Tokenizer
 
-    from ftlab.training.pretraining.prose import paragraphs
     from ftlab.training.pretraining.tokenizer import train_tokenizer
 
-    if (work / "prose.npy").exists():
+    if (work / TOKENS).exists():
         return
-    work.mkdir(parents=True, exist_ok=True)
-    prose = paragraphs()
-    print(f"{len(prose):,} paragraphs of prose, {sum(map(len, prose)) / 1e6:.1f} MB", flush=True)
-    train_tokenizer(prose).save(str(work / "tokenizer.json"))
+    with (work / DOCUMENTS).open(encoding="utf-8") as file:
+        documents = [json.loads(line) for line in file]
+    paragraphs = [p for d in documents for p in d["paragraphs"]]
+    print(f"{len(paragraphs):,} paragraphs, {sum(map(len, paragraphs)) / 1e6:.1f} MB", flush=True)
+    random.Random(recipe.seed).shuffle(paragraphs)
+    train_tokenizer(paragraphs, recipe.seed, recipe.vocabulary).save(str(work / "tokenizer.json"))
     tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
-    ids = np.array([i for e in tokenizer.encode_batch(prose) for i in e.ids], dtype=np.int32)
+    tokens: list[np.ndarray] = []
+    starts, owner, chance = [], [], []
+    total = 0
+    for number, document in enumerate(documents):
+        weight = weights.get(document["source"], 1.0)
+        encoded = tokenizer.encode_batch(document["paragraphs"], add_special_tokens=False)
+        for paragraph in encoded:
+            ids = [*paragraph.ids, *NEWLINE(tokenizer)]
+            starts.append(total)
+            owner.append(number)
+            chance.append(weight * len(ids))
+            tokens.append(np.array(ids, dtype=np.uint16))
+            total += len(ids)
+    print(f"{total / 1e6:.1f} M tokens of prose", flush=True)
     with (work / "prose.part").open("wb") as file:
-        np.save(file, ids)
-    os.replace(work / "prose.part", work / "prose.npy")
+        np.savez(
+            file,
+            tokens=np.concatenate(tokens),
+            starts=np.array(starts),
+            document=np.array(owner),
+            chance=np.array(chance) / sum(chance),
+        )
+    os.replace(work / "prose.part", work / TOKENS)
+
+
+def NEWLINE(tokenizer: Tokenizer) -> list[int]:
+    return tokenizer.encode("\n", add_special_tokens=False).ids
+
+
+def load_prose(work: Path) -> Prose:
+    import numpy as np
+
+    from ftlab.training.pretraining.corpus import Prose
+
+    with np.load(work / TOKENS) as kept:
+        return Prose(**{name: kept[name] for name in kept.files})
 
 
 def train(rank: int, ranks: int, work: Path, recipe: Recipe) -> None:
-    import numpy as np
+    """One of the processes of a run."""
     import torch
     from tokenizers import Tokenizer
 
@@ -47,6 +93,7 @@ def train(rank: int, ranks: int, work: Path, recipe: Recipe) -> None:
         )
     tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
     vocabulary = tokenizer.get_vocab()
-    end_id, pad_id = vocabulary[END], vocabulary[PAD]
-    corpus = Corpus(tokenizer, np.load(work / "prose.npy"), end_id, seed=recipe.seed)
-    Pretraining(recipe, corpus, work, pad_id, rank, ranks).run()
+    corpus = Corpus(
+        tokenizer, load_prose(work), vocabulary[END], vocabulary[PAD], seed=recipe.seed
+    )
+    Pretraining(recipe, corpus, work, rank, ranks).run()

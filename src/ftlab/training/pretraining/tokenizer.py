@@ -11,9 +11,9 @@ from ftlab.world import exercises, facts, letters, web
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-VOCABULARY = 4096
+VOCABULARY = 8192
 END, PAD = "<|end|>", "<|pad|>"
-_PROSE_CHARACTERS = 6_000_000
+_PROSE_CHARACTERS = 40_000_000
 
 
 def _texts(prose: list[str], seed: int) -> Iterator[str]:
