@@ -64,7 +64,7 @@ def test_the_same_seed_gives_the_same_talk(training_texts):
 def test_there_are_many_forms_for_many_subjects():
     subjects = shoptalk.subjects()
     assert len(subjects) >= 24
-    assert sum(len(s.said) for s in subjects) >= 900
+    assert sum(len(s.said) for s in subjects) >= 1200
     for subject in subjects:
         assert len(subject.said) >= 15, subject.name
         assert len(set(subject.said)) == len(subject.said), subject.name
