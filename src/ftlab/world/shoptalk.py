@@ -228,8 +228,8 @@ def _thread(rng: random.Random, split: names.Split) -> str:
     turns = [_message(subject, rng, split, blanks, 0.25), _answer(subject, rng, blanks)]
     if rng.random() < 0.5:
         turns.append(_hurried(_said([rng.choice(_words()["rejoinders"])], blanks), rng))
-        if rng.random() < 0.4:
-            turns.append(_answer(subject, rng, blanks))
+        if rng.random() < 0.4 and (more := _answer(subject, rng, blanks)) not in turns[1]:
+            turns.append(more)
     customer, shop = rng.choice(_speakers(blanks, rng))
     gap = "\n\n" if "\n" in customer else "\n"
     return gap.join((shop if i % 2 else customer) + turn for i, turn in enumerate(turns))
