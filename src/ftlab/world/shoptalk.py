@@ -91,10 +91,9 @@ def _file() -> dict[str, dict[str, str]]:
 @cache
 def _words() -> dict[str, tuple[str, ...]]:
     """The words for every blank, and the small talk around a message."""
-    listed = {blank: _lines(text) for blank, text in _file()["words"].items()}
     listed = {
-        blank: tuple(w.strip() for line in lines for w in line.split(",") if w.strip())
-        for blank, lines in listed.items()
+        blank: tuple(w.strip() for w in text.replace("\n", ",").split(",") if w.strip())
+        for blank, text in _file()["words"].items()
     }
     listed |= {phrase: _lines(text) for phrase, text in _file()["phrases"].items()}
     return listed | {
@@ -102,9 +101,9 @@ def _words() -> dict[str, tuple[str, ...]]:
         "colour": tuple(names.COLOURS),
         "othercolour": tuple(names.COLOURS),
         "material": tuple(names.MATERIALS),
-        "street": names.STREETS,
+        "street": tuple(names.STREETS),
         "person": tuple(names.FIRST_NAMES),
-        "quarter": names.QUARTERS,
+        "quarter": tuple(names.QUARTERS),
         "town": tuple(h + t for h in names.HEADS for t in names.TAILS[:12]),
     }
 
@@ -178,9 +177,13 @@ def _message(
 
 
 def _said(told: Sequence[str], blanks: _Blanks) -> str:
-    """The sentences with their blanks filled in, and "a" made "an" where it must be."""
+    """The sentences with their blanks filled in, "a" made "an" and capitals where they must be."""
     points = [f"{form}." if form[-1:].isalpha() and form[:1].islower() else form for form in told]
-    text = " ".join([*points[:-1], told[-1]]).format_map(blanks)
+    filled = [form.format_map(blanks) for form in (*points[:-1], told[-1])]
+    text = " ".join(
+        f[:1].upper() + f[1:] if form[:1] == "{" else f
+        for f, form in zip(filled, told, strict=True)
+    )
     return re.sub(r"\b([Aa]) (?=[aeio](?!ne\b|u)|u[^ns])", r"\1n ", text)
 
 
