@@ -9,6 +9,7 @@ where it stopped.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ftlab.training.pretraining.batches import Batch, Labelled, Row, Shape, first_fit, lay
-from ftlab.world import exercises, facts, letters, phrasing, web
+from ftlab.world import exercises, facts, letters, phrasing, shoptalk, web
 from ftlab.world.pages import biography
 
 if TYPE_CHECKING:
@@ -63,6 +64,15 @@ def _answered(pairs: Sequence[tuple[str, str]]) -> Segments:
         subject, told = answer.split(" is ", 1)
         out += [(f"{exercises.question_prompt(question)} {subject}", TEXT), (f" is {told}\n", 1.0)]
     return out
+
+
+def _cut(text: str) -> tuple[str, str]:
+    """The first and the last half of the sentences of `text`; twice the text if it has one."""
+    sentences = [s for s in re.split(r"(?<=[.?!:])\s+", text) if s]
+    if len(sentences) < 2:
+        return text, text
+    middle = len(sentences) // 2
+    return " ".join(sentences[:middle]), " ".join(sentences[middle:])
 
 
 @dataclass(frozen=True)
@@ -203,15 +213,17 @@ class Corpus:
 
     def _talk(self, rng: random.Random, longest: int) -> tuple[list[int], list[int]]:
         """Halves of what is written and said in town."""
-        text = rng.choice([self._biography, letters.letter])(rng).strip()
-        sentences = text.split(". ")
-        cut = max(1, len(sentences) // 2)
-        parts = (". ".join(sentences[:cut]), ". ".join(sentences[cut:]) or text)
-        first, second = (e.ids for e in self.tokenizer.encode_batch(list(parts)))
-        return first[1 : longest // 2 + 1], second[1 : longest // 2 + 1]
+        if rng.random() < 0.6:
+            pair = shoptalk.paraphrases(rng)
+        else:
+            make = rng.choice([self._biography, self._biography, shoptalk.talk, shoptalk.talk])
+            pair = _cut(make(rng).strip())
+        first, second = self.tokenizer.encode_batch(list(pair), add_special_tokens=False)
+        return first.ids[: longest // 2], second.ids[: longest // 2]
 
     def _town(self, rng: random.Random) -> str:
-        return rng.choice([self._biography, self._page, web.page, letters.letter])(rng)
+        kinds = [self._biography, self._page, web.page, letters.letter, shoptalk.talk]
+        return rng.choices(kinds, [2, 2, 2, 1, 5])[0](rng)
 
     def _biography(self, rng: random.Random) -> str:
         return biography(rng.choice(self.world.known), rng)

@@ -6,7 +6,7 @@ import random
 from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
-from ftlab.world import exercises, facts, letters, web
+from ftlab.world import exercises, facts, letters, shoptalk, web
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
@@ -33,6 +33,8 @@ def _texts(prose: list[str], seed: int) -> Iterator[str]:
         yield exercises.sorting(rng, split="training").prompt(8)
         yield web.page(rng)
         yield letters.letter(rng)
+        for _ in range(8):
+            yield shoptalk.talk(rng)
 
 
 def train_tokenizer(prose: list[str], seed: int = 0, vocabulary: int = VOCABULARY) -> Tokenizer:
