@@ -14,7 +14,16 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ftlab.world import exercises, facts, letters, phrasing, web
+from ftlab.world import (
+    exercises,
+    extraction,
+    facts,
+    formats,
+    instructions,
+    letters,
+    phrasing,
+    web,
+)
 from ftlab.world.pages import biography
 
 if TYPE_CHECKING:
@@ -25,6 +34,8 @@ WINDOW = 192
 # Weight of the words around an answer. Not 0: names that recur are what keeps the skill of copying
 # alive. With answers alone the network unlearned it and never read.
 TEXT = 0.15
+UNTOLD = 0.1  # weight of an answer whose format or label no example has shown yet
+LONGEST = 1300  # characters of an episode: with its answer it must fit into the network's context
 
 
 @dataclass(frozen=True)
@@ -89,6 +100,10 @@ class Corpus:
             "town": self._town,
             "recall": lambda rng: self._encode(self._recall(rng)),
             "shots": lambda rng: self._encode(self._shots(rng)),
+            "formats": lambda rng: self._encode(self._formats(rng)),
+            "instructions": lambda rng: self._encode(self._instructions(rng)),
+            "extraction": lambda rng: self._encode(self._extraction(rng)),
+            "abstaining": lambda rng: self._encode(self._abstaining(rng)),
         }
 
     def batch(self, share: Share, step: int) -> list[tuple[list[int], list[float]]]:
@@ -168,3 +183,34 @@ class Corpus:
             out += [(f"{text} ->", 0.0), (f" {label}\n", 1.0 if label in seen else 0.02)]
             seen.add(label)
         return out
+
+    def _formats(self, rng: random.Random) -> Segments:
+        shots = rng.randint(0, 10)
+        done = formats.episode(rng, split="training", known=self.world.known, shots=shots)
+        while len(done.prompt(shots)) > LONGEST:
+            done = formats.episode(rng, split="training", known=self.world.known, shots=shots)
+        out: Segments = [(done.header, TEXT)] if done.header else []
+        seen: set[str] = set()
+        for number, (query, answer) in enumerate(done.blocks()):
+            told = answer in seen if done.family == "labels" else number > 0
+            out += [(query, TEXT), (answer, 1.0 if told else UNTOLD), (done.gap, TEXT)]
+            seen.add(answer)
+        return out
+
+    def _instructions(self, rng: random.Random) -> Segments:
+        if rng.random() < 0.7:
+            done = instructions.instruction(rng, split="training", known=self.world.known)
+        elif rng.random() < 0.5:
+            done = instructions.injection(rng, split="training")
+        else:
+            done = extraction.listing(rng, split="training")
+        return [(done.prompt, TEXT), (f" {done.answer}\n", 1.0)]
+
+    def _extraction(self, rng: random.Random) -> Segments:
+        done = extraction.extraction(rng, split="training")
+        return [(done.prompt, TEXT), (f" {done.answer}\n", 1.0)]
+
+    def _abstaining(self, rng: random.Random) -> Segments:
+        done = exercises.abstaining(rng, split="training")
+        pairs = list(zip(done.questions, done.answers, strict=True))
+        return [(f"Notes: {done.notes}\n", TEXT), *_answered(pairs)]
