@@ -103,6 +103,29 @@ def unanswerable_reading(rng: random.Random, *, entities: int, split: names.Spli
     return Exercise(_tell(told, rng), (_ask(missing, rng),), (no_answer(missing),), tuple(told))
 
 
+def abstaining(
+    rng: random.Random, *, split: names.Split, entities: int = 3, asked: int = 6
+) -> Exercise:
+    """Notes that leave out one attribute of every entity; every other question is about those.
+
+    The order of the questions is mixed. Each attribute left out is told of the other entities,
+    as far as they are not without it too.
+    """
+    kind = rng.choice(list(ATTRIBUTES))
+    people = draw_entities(kind, entities, rng, split, set())
+    silent = [e.fact(rng.choice(ATTRIBUTES[kind])) for e in people]
+    missing = {(f.entity, f.attribute) for f in silent}
+    told = [e.fact(a) for e in people for a in ATTRIBUTES[kind] if (e.name, a) not in missing]
+    rng.shuffle(told)
+    half = min(asked // 2, len(silent))
+    pairs = [(_ask(f, rng), no_answer(f)) for f in rng.sample(silent, half)]
+    pairs += [(_ask(f, rng), answer(f)) for f in rng.sample(told, half)]
+    rng.shuffle(pairs)
+    return Exercise(
+        _tell(told, rng), tuple(q for q, _ in pairs), tuple(a for _, a in pairs), tuple(told)
+    )
+
+
 def conflict(rng: random.Random, entity: Entity, *, asked: int = 1) -> Exercise:
     """Notes that give a known entity other values than it has; the answer follows the notes."""
     told = []

@@ -91,6 +91,15 @@ def letter(rng: random.Random) -> str:
 def written(told: Sequence[str], rng: random.Random) -> str:
     """The sentences with a greeting and a farewell, their blanks filled in."""
     text = " ".join(s for s in (rng.choice(GREETINGS), *told, rng.choice(FAREWELLS)) if s)
+    return _filled(text, rng)
+
+
+def sentence(subject: str, rng: random.Random) -> str:
+    """One sentence on `subject`, as a letter has it."""
+    return _filled(rng.choice(SUBJECTS[subject]), rng)
+
+
+def _filled(text: str, rng: random.Random) -> str:
     return text.format(
         k=rng.choice(names.KINDS),
         d=rng.choice(names.DAYS),

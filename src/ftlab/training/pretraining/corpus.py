@@ -17,7 +17,17 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ftlab.training.pretraining.batches import Batch, Labelled, Row, Shape, first_fit, lay
-from ftlab.world import exercises, facts, letters, phrasing, shoptalk, web
+from ftlab.world import (
+    exercises,
+    extraction,
+    facts,
+    formats,
+    instructions,
+    letters,
+    phrasing,
+    shoptalk,
+    web,
+)
 from ftlab.world.pages import biography
 
 if TYPE_CHECKING:
@@ -27,6 +37,8 @@ Segments = list[tuple[str, float]]  # consecutive pieces of a row with the weigh
 # Weight of the words around an answer. Not 0: names that recur are what keeps the skill of copying
 # alive. With answers alone the network unlearned it and never read.
 TEXT = 0.15
+UNTOLD = 0.1  # weight of an answer whose format or label no example has shown yet
+LONGEST = 1300  # characters of an episode: with its answer it must fit into a window
 SHORTEST = 12  # tokens of a half, at least
 FILLER = 24  # tokens that must be left in a window for another text to be begun
 
@@ -123,6 +135,10 @@ class Corpus:
             "copying": lambda rng, step: self.copied(rng, (4, 28)),
             "reading": lambda rng, step: self._encode(self._reading(rng, step)),
             "recall": lambda rng, step: self._encode(self._recall(rng)),
+            "abstaining": lambda rng, step: self._encode(self._abstaining(rng)),
+            "formats": lambda rng, step: self._encode(self._formats(rng)),
+            "instructions": lambda rng, step: self._encode(self._instructions(rng)),
+            "extraction": lambda rng, step: self._encode(self._extraction(rng)),
             "shots": lambda rng, step: self._encode(self._shots(rng)),
             "town": lambda rng, step: self._whole(self._town(rng)),
             "long": lambda rng, step: self._tokens(self.prose.text(rng, 380)),
@@ -130,7 +146,7 @@ class Corpus:
 
     def exercises(self, shape: Shape, step: int, part: int) -> Batch:
         """A batch of exercises of all kinds that `step` has."""
-        shares = [s for s in MIX if s.start <= step and s.name in self.sources]
+        shares = [s for s in MIX if s.start <= step]
         rng = random.Random(f"{self.seed}/exercises/{step}/{part}")
 
         def rows() -> Iterator[Labelled]:
@@ -270,3 +286,34 @@ class Corpus:
             out += [(f"{text} ->", 0.0), (f" {label}\n", 1.0 if label in seen else 0.02)]
             seen.add(label)
         return out
+
+    def _formats(self, rng: random.Random) -> Segments:
+        shots = rng.randint(0, 10)
+        done = formats.episode(rng, split="training", known=self.world.known, shots=shots)
+        while len(done.prompt(shots)) > LONGEST:
+            done = formats.episode(rng, split="training", known=self.world.known, shots=shots)
+        out: Segments = [(done.header, TEXT)] if done.header else []
+        seen: set[str] = set()
+        for number, (query, answer) in enumerate(done.blocks()):
+            told = answer in seen if done.family == "labels" else number > 0
+            out += [(query, TEXT), (answer, 1.0 if told else UNTOLD), (done.gap, TEXT)]
+            seen.add(answer)
+        return out
+
+    def _instructions(self, rng: random.Random) -> Segments:
+        if rng.random() < 0.7:
+            done = instructions.instruction(rng, split="training", known=self.world.known)
+        elif rng.random() < 0.5:
+            done = instructions.injection(rng, split="training")
+        else:
+            done = extraction.listing(rng, split="training")
+        return [(done.prompt, TEXT), (f" {done.answer}\n", 1.0)]
+
+    def _extraction(self, rng: random.Random) -> Segments:
+        done = extraction.extraction(rng, split="training")
+        return [(done.prompt, TEXT), (f" {done.answer}\n", 1.0)]
+
+    def _abstaining(self, rng: random.Random) -> Segments:
+        done = exercises.abstaining(rng, split="training")
+        pairs = list(zip(done.questions, done.answers, strict=True))
+        return [(f"Notes: {done.notes}\n", TEXT), *_answered(pairs)]
