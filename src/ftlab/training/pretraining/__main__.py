@@ -1,7 +1,8 @@
 """`python -m ftlab.training.pretraining`: make the lab's base model again, from nothing.
 
-Checkpoints are written to the working folder; the same command resumes a run that was stopped.
-With more than one process the rows of every step are shared out and the gradients averaged.
+The English is fetched and cleaned first (`ftlab.training.pretraining.diet`). Checkpoints are
+written to the working folder; the same command resumes a run that was stopped. The batches of a
+step are shared out among the processes and the gradients averaged.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from ftlab.training.pretraining.run import prepare, train
 
 def main(argv: list[str] | None = None) -> None:
     """Command line of the recipe."""
+    from ftlab.training.pretraining.diet import build, read_manifest
+
     name = "python -m ftlab.training.pretraining"
     parser = argparse.ArgumentParser(prog=name, description=__doc__)
     parser.add_argument("--work", type=Path, default=project_root() / "build" / "pretraining")
@@ -29,7 +32,9 @@ def main(argv: list[str] | None = None) -> None:
     given: Any = parser.parse_args(argv)
     recipe = replace(BASE, steps=given.steps, seed=given.seed)
     work = given.work.resolve()
-    prepare(work)
+    manifest = data_dir() / "base_model" / "corpus.toml"
+    build(manifest, work)
+    prepare(work, recipe, {source.name: source.weight for source in read_manifest(manifest)})
     (work / "rendezvous").unlink(missing_ok=True)
     (work / "recipe.json").write_text(json.dumps(recipe.as_dict(), indent=1) + "\n")
     if given.processes > 1:
