@@ -122,7 +122,10 @@ def build(manifest: Path, work: Path, say: Callable[[str], None] = print) -> Pat
         stamp_file.unlink(missing_ok=True)
         fresh, lines = Fresh(), []
         with written_whole(out) as train, written_whole(work / "held_out.jsonl") as test:
-            files = {False: train.open("w", encoding="utf-8"), True: test.open("w", encoding="utf-8")}
+            files = {
+                False: train.open("w", encoding="utf-8"),
+                True: test.open("w", encoding="utf-8"),
+            }
             # What is held out goes first, so that no copy of it is trained on.
             for source, part in sorted(
                 zip(sources, parts, strict=True), key=lambda pair: not pair[0].held_out

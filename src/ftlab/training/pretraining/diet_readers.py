@@ -10,10 +10,12 @@ import bz2
 import gettext
 import gzip
 import html.entities
+import inspect
 import io
 import json
 import lzma
 import re
+import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from html.parser import HTMLParser
@@ -33,14 +35,15 @@ class _Blocks(HTMLParser):
     """The text blocks of HTML, DocBook or Mallard, without code, tables of links and heads."""
 
     cuts = frozenset(
-        "p li dd dt td th h1 h2 h3 h4 h5 h6 div section title subtitle caption blockquote figcaption "
-        "tr table ul ol dl br para simpara listitem entry term item note row comment desc".split()
+        "p li dd dt td th h1 h2 h3 h4 h5 h6 div section title subtitle caption blockquote "
+        "figcaption tr table ul ol dl br para simpara listitem entry term item note row comment "
+        "desc".split()
     )
     skips = frozenset(
         "script style pre nav head footer header svg math screen programlisting literallayout info "
-        "indexterm remark synopsis textarea button select template bookinfo articleinfo code "
-        "refentryinfo keywordset".split()
-    ) - {"code"}  # a word of code within a sentence belongs to it
+        "indexterm remark synopsis textarea button select template bookinfo articleinfo keywordset "
+        "refentryinfo".split()
+    )
 
     def __init__(self) -> None:
         super().__init__(convert_charrefs=True)
@@ -113,7 +116,12 @@ def from_pod(raw: bytes) -> list[Document]:
     return [out]
 
 
-_PARAMETER = re.compile(r"^\s*(?::[a-z]+ [^:]*:|:returns?:|\*{0,2}[\w.]+(?: \([^()]*\))?:)\s+", re.M)
+# What stands before the description of an argument, in the usual styles of docstrings.
+_PARAMETER = re.compile(
+    r"^[ \t]*(?::[a-z]+ [^:\n]*:|:returns?:|\*{0,2}[\w.]+(?: \([^()\n]*\))?:)(?:[ \t]+|$)"
+    r"|^[ \t]*[\w, ]+ ?: ?[\w\[\]|. ]{1,40}$|\[optional\].*$|# noqa.*$",
+    re.M,
+)
 
 
 def _is_message(node: ast.Call) -> bool:
@@ -124,8 +132,6 @@ def _is_message(node: ast.Call) -> bool:
 def from_python(raw: bytes) -> list[Document]:
     """A Python module, parsed and never run: its docstrings, the descriptions of its attributes,
     and the messages it shows to its users."""
-    import warnings
-
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
@@ -135,23 +141,17 @@ def from_python(raw: bytes) -> list[Document]:
     texts: Document = []
     for node in ast.walk(tree):
         value: ast.expr | None = None
-        if isinstance(node, ast.Expr):
-            value = node.value
-        elif isinstance(node, ast.keyword) and node.arg in ("description", "help_text"):
+        if isinstance(node, ast.Expr) or (
+            isinstance(node, ast.keyword) and node.arg in ("description", "help_text")
+        ):
             value = node.value
         elif isinstance(node, ast.Call) and _is_message(node):
             value = node.args[0]
         if isinstance(value, ast.Constant) and isinstance(value.value, str):
-            text = _dedent(value.value)
-            for part in _PARAMETER.sub("\n\n", text).split("\n\n"):
+            text = _PARAMETER.sub("\n\n", inspect.cleandoc(value.value))
+            for part in text.split("\n\n"):
                 texts += _split(part)
     return [texts]
-
-
-def _dedent(text: str) -> str:
-    import inspect
-
-    return inspect.cleandoc(text)
 
 
 def from_json(raw: bytes) -> list[Document]:
@@ -178,7 +178,9 @@ def from_messages(raw: bytes) -> list[Document]:
     catalogue = gettext.GNUTranslations(io.BytesIO(raw))
     keys: list[object] = list(catalogue._catalog)  # type: ignore[attr-defined]
     texts = [str(key[0] if isinstance(key, tuple) else key).split("\x04")[-1] for key in keys]
-    return [[part for text in texts for part in re.sub(r"(\w)?[_&](\w)", r"\1\2", text).split("\n\n")]]
+    return [
+        [part for text in texts for part in re.sub(r"(\w)?[_&](\w)", r"\1\2", text).split("\n\n")]
+    ]
 
 
 def from_wordnet(raw: bytes) -> list[Document]:
@@ -190,7 +192,9 @@ def from_wordnet(raw: bytes) -> list[Document]:
         head, gloss = line.split(" | ", 1)
         fields = head.split()
         count = int(fields[3], 16)
-        words = [re.sub(r"\(\w+\)$", "", w).replace("_", " ") for w in fields[4 : 4 + 2 * count : 2]]
+        words = [
+            re.sub(r"\(\w+\)$", "", w).replace("_", " ") for w in fields[4 : 4 + 2 * count : 2]
+        ]
         # Proper names say little about words; lists of plants and animals would be a fifth of all.
         if words[0][0].isupper() or fields[1] in ("05", "20"):
             continue
