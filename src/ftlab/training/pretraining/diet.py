@@ -209,8 +209,9 @@ def _paths(source: Source, work: Path, say: Callable[[str], None]) -> Iterator[t
         yield from (("python", path) for path in prose.sources())
         return
     wanted = (source.client, source.name, source.version, source.sha256)
-    file = diet_fetching.fetch(*wanted, work / "packages", say)
-    folder = diet_fetching.unpack(file, work / "unpacked" / source.name)
+    package = f"{source.name}-{source.version}".replace(":", "_")  # no colons in Windows' names
+    file = diet_fetching.fetch(*wanted, work / "packages" / package, say)
+    folder = diet_fetching.unpack(file, work / "unpacked" / package)
     patterns = {kind: re.compile(pattern) for kind, pattern in source.files.items()}
     for path in sorted(folder.rglob("*")):
         if path.is_symlink() or not path.is_file():

@@ -6,6 +6,7 @@ installed or run. What was fetched stays in the work folder.
 
 from __future__ import annotations
 
+import re
 import shutil
 import subprocess
 import sys
@@ -23,12 +24,11 @@ CLIENTS = ("apt", "pip", "installed")
 def fetch(
     client: str, name: str, version: str, sha256: str, folder: Path, say: Callable[[str], None]
 ) -> Path:
-    """The package's file in `folder`, fetched unless it is there already.
+    """The package's file, alone in `folder`, fetched unless it is there already.
 
     If the archive no longer offers `version`, the one that it offers is taken and said; only a file
     of `version` itself must have the checksum. LabError: no client, no network, another content.
     """
-    folder = folder / name
     folder.mkdir(parents=True, exist_ok=True)
     file = _only_file(folder)
     if file is None:
@@ -44,13 +44,13 @@ def fetch(
             other = _run([*command, name], folder)
             if other:
                 raise LabError(
-                    f"{command[0]} cannot download {name} {version} ({problem}): check the network "
+                    f"{client} cannot download {name} {version} ({problem}): check the network "
                     "and, for Debian packages, run 'apt-get update'."
                 )
             say(f"{name}: version {version} is no longer offered")
         file = _only_file(folder)
         if file is None:
-            raise LabError(f"{command[0]} said nothing, but left no file for {name} in {folder}.")
+            raise LabError(f"{client} said nothing, but left no file for {name} in {folder}.")
     if not _has_version(file, version):
         say(f"{name}: takes {file.name} in place of version {version}; its text may differ")
     elif (found := sha256_of(file)) != sha256:
@@ -108,4 +108,5 @@ def _run(command: list[str], folder: Path) -> str:
     if done.returncode == 0:
         return ""
     errors = [line for line in done.stderr.splitlines() if line.startswith(("E:", "ERROR"))]
-    return (errors or done.stderr.splitlines() or [f"exit status {done.returncode}"])[-1].strip()
+    line = (errors or done.stderr.splitlines() or [f"exit status {done.returncode}"])[-1]
+    return re.sub(r"^E(RROR)?:\s*", "", line).strip().rstrip(".")
