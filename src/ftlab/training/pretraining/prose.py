@@ -24,7 +24,8 @@ _WORD = re.compile(r"^[\"'(]*[A-Za-z][a-z'\u2019-]*[.,;:!?)\"']*$")
 MIN_CHARACTERS = 60
 
 
-def _sources() -> Iterator[Path]:
+def sources() -> Iterator[Path]:
+    """The modules of the standard library and of the dependencies, in a fixed order."""
     paths = sysconfig.get_paths()
     standard = Path(paths["stdlib"])
     for path in sorted(standard.rglob("*.py")):
@@ -63,7 +64,7 @@ def _is_prose(paragraph: str) -> bool:
 def paragraphs(seed: int = 0) -> list[str]:
     """Distinct paragraphs of prose, shuffled by `seed`; about 70,000 with the pinned versions."""
     seen: dict[str, None] = {}
-    for path in _sources():
+    for path in sources():
         for text in _docstrings(path):
             for block in re.split(r"\n\s*\n", text):
                 paragraph = " ".join(block.split())
