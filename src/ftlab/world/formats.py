@@ -62,6 +62,7 @@ class Episode:
     answer: str
     parts: tuple[str, ...]
     gap: str = "\n"
+    told: tuple[Fact, ...] = ()  # what the examples and then the query are about; labels have none
 
     def blocks(self, shots: int | None = None) -> list[tuple[str, str]]:
         """Question and answer of the first `shots` examples and of the query, spaced as told."""
@@ -111,7 +112,13 @@ def episode(
     place, gap = _place(rng, split), "\n" if rng.random() < 0.8 else "\n\n"
     pairs = [(_put(q, place), form.render(f)) for q, f in zip(asked, told, strict=True)]
     return Episode(
-        family, header, tuple(pairs[:-1]), *pairs[-1], (*form.parts, f"words {place[1]}"), gap
+        family,
+        header,
+        tuple(pairs[:-1]),
+        *pairs[-1],
+        (*form.parts, f"words {place[1]}"),
+        gap,
+        tuple(told),
     )
 
 

@@ -24,7 +24,11 @@ CONSONANTS, VOWELS = "bdfgklmnprstvz", "aeiou"
 KEYS = (
     "name who item thing subject id title label object about key field topic head row unit owner "
     "value what answer data result info detail told found fact says text content entry note reply "
-    "info2 given body tail mark sign part code word form"
+    "memo given body tail mark sign part code word form stall shelf page line card slot post spot "
+    "place case file box ref node "
+    "term alias called heading caption amount quality property feature known state output total "
+    "summary lookup match finding report book bill mention first second left right good piece "
+    "member record table cell"
 ).split()
 GREETED = "Good Fine Happy Bright Calm Busy Kind Merry Warm Quick Dear Old".split()
 GREETING = "day,morning,evening,wind,news,friends,people,neighbour,weather,hour".split(",")
