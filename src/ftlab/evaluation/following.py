@@ -12,7 +12,7 @@ from ftlab.world import extraction, facts, formats, instructions, phrasing
 from ftlab.world.needs import MANNERS, in_manner
 
 ITEMS = 200
-LONGEST = 1050  # characters of a prompt with eight examples: the network reads 512 tokens
+LONGEST = 1120  # characters of a prompt with eight examples: the network reads 512 tokens
 Pairs = list[tuple[str, str]]
 
 
@@ -23,7 +23,8 @@ def format_episodes(count: int = ITEMS, seed: int = 0, family: str = "") -> list
     made: list[formats.Episode] = []
     while len(made) < count:
         chosen = family or formats.FAMILIES[len(made) % len(formats.FAMILIES)]
-        done = formats.episode(rng, split="examination", known=known, family=chosen)
+        source = formats.SOURCES[len(made) // len(formats.FAMILIES) % len(formats.SOURCES)]
+        done = formats.episode(rng, split="examination", known=known, family=chosen, source=source)
         if len(done.prompt(formats.SHOTS)) <= LONGEST:
             made.append(done)
     return made

@@ -49,7 +49,7 @@ WANTED: dict[str, tuple[float, float]] = {
     "abstain_right_many": (0.80, 1.0),
     "search_town": (0.60, 1.0),
 }
-LONG = 64  # new tokens for answers that may be long
+LONG = 48  # new tokens for answers that may be long
 FORMAT_SHOTS = (1, 2, 4, 8)
 Pairs = list[tuple[str, str]]
 

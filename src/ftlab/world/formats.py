@@ -26,6 +26,7 @@ from ftlab.world.phrasing import questions, seen_questions, statements
 from ftlab.world.renderings import RENDERINGS, invented
 
 SHOTS = 8
+SOURCES = ("line", "notes", "known")
 FAMILIES = ("labels", *RENDERINGS)
 SEPARATORS = ("->", ":", "=", "|", "=>", "\n", "-", "...")
 OTHER_SEPARATORS = (">>", "::", "~")
@@ -82,9 +83,13 @@ def episode(
     known: Sequence[Entity] = (),
     shots: int = SHOTS,
     family: str = "",
+    source: str = "",
 ) -> Episode:
-    """An episode of `family` (any, if ""), with `shots` examples. `known` are the entities whose
-    facts need not be told; without them every fact is."""
+    """An episode of `family` and `source` (any, if ""), with `shots` examples.
+
+    What is written down is in the "line" itself, in "notes" above, or "known" in town: `known` are
+    the entities whose facts need not be told. Labels have no source.
+    """
     family = family or rng.choice((*FAMILIES, "style", "json"))
     if family == "labels":
         return _labelling(rng, split, shots)
@@ -94,7 +99,7 @@ def episode(
     rng.shuffle(attributes)
     if rng.random() < 0.5:
         attributes = attributes[:1]
-    source = rng.choice(("line", "notes", "known" if known else "notes"))
+    source = source or rng.choice(SOURCES if known else SOURCES[:2])
     if source == "known":
         entities = rng.sample([e for e in known if e.kind == kind], shots + 1)
     else:
@@ -107,7 +112,7 @@ def episode(
     header = ""
     if source == "notes":
         mixed = rng.sample(told, len(told))
-        header = f"Notes: {' '.join(rng.choice(statements(f)) for f in mixed)}\n"
+        header = f"Notes: {' '.join(_brief(statements(f), rng) for f in mixed)}\n"
     asked = [_asked(f, source, rng) for f in told]
     place, gap = _place(rng, split), "\n" if rng.random() < 0.8 else "\n\n"
     pairs = [(_put(q, place), form.render(f)) for q, f in zip(asked, told, strict=True)]
@@ -125,7 +130,12 @@ def episode(
 def _asked(fact: Fact, source: str, rng: random.Random) -> str:
     if source == "line":
         return rng.choice(statements(fact))
-    return rng.choice(seen_questions(fact) if source == "known" else questions(fact))
+    return _brief(seen_questions(fact) if source == "known" else questions(fact), rng)
+
+
+def _brief(wordings: Sequence[str], rng: random.Random) -> str:
+    """The shorter of two wordings: notes and eight examples have to fit into the context."""
+    return min(rng.sample(wordings, 2), key=len)
 
 
 def _place(rng: random.Random, split: names.Split) -> tuple[str, str]:
