@@ -14,11 +14,6 @@ from ftlab.world.needs import MANNERS
 KNOWN = build_world().known
 
 
-def _kept(what):
-    """Whether a part is kept for the examination; invented words are dealt in small letters."""
-    return r.held_out(what if " " in what or ">" in what else what.lower())
-
-
 def _training(count, seed=0):
     rng = random.Random(seed)
     return [
@@ -59,8 +54,7 @@ def test_no_training_episode_holds_anything_kept_for_the_examination():
         text, parts = _text(done), set(done.parts)
         assert not parts & (labels | shapes)
         for part in parts:
-            sort, _, what = part.partition(" ")
-            assert sort not in {"key", "pair", "phrase", "word"} or not _kept(what), part
+            assert not formats.is_kept(part), part
         assert not [s for s in strange if s in text], text
         assert not [m for m, _, _ in MANNERS.values() if f"\n{m}:" in text]
         assert "Ahoy" not in text
@@ -70,10 +64,8 @@ def test_no_training_episode_holds_anything_kept_for_the_examination():
 def test_the_examination_uses_what_was_kept_for_it():
     seen = Counter()
     for done in following.format_episodes(300):
-        new = {p.partition(" ")[0] for p in done.parts if _kept(p.partition(" ")[2])}
-        new |= {"shape" for p in done.parts if p.removeprefix("shape ") in r.OTHER_SHAPES}
-        other = {x for every in formats.OTHER_LABELS for x in every}
-        new |= {"label" for p in done.parts if p.removeprefix("label ") in other}
+        new = {part.partition(" ")[0] for part in done.parts if formats.is_kept(part)}
+        assert new, done
         seen.update(new)
     assert {"key", "pair", "phrase", "word", "shape", "label"} <= set(seen)
 
@@ -120,19 +112,19 @@ def test_what_extraction_says_is_null_is_told_nowhere():
     assert nulls > 50
 
 
-@pytest.mark.parametrize("family", formats.FAMILIES)
-def test_an_answer_follows_from_its_format_and_what_is_told(family):
+@pytest.mark.parametrize("chosen", formats.FAMILIES)
+def test_an_answer_follows_from_its_format_and_what_is_told(chosen):
     rng = random.Random(8)
     for _ in range(200):
-        done = formats.episode(rng, split="examination", family=family)
-        if family == "labels":
+        done = formats.episode(rng, split="examination", family=chosen)
+        if chosen == "labels":
             shown = {answer for _, answer in done.examples}
             assert done.answer in shown
             assert done.examples[0][1] == done.answer  # one example is enough
             continue
         fact = done.told[-1]
         assert any(t in done.header + done.query for t in phrasing.statements(fact))
-        if family != "dialect":
+        if chosen != "dialect":
             assert fact.value.lower() in done.answer.lower()
         assert fact.attribute == done.told[0].attribute  # one example is enough
         for shots in (1, 8):
@@ -175,7 +167,7 @@ def test_instructions_have_three_wordings_each_and_pairs_are_kept_apart():
             if len(pair) == 2:
                 assert instructions.kept_pair(*pair) == (split == "examination")
             for part in done.parts[1:]:
-                assert _kept(part.removeprefix("phrase ")) == (split == "examination")
+                assert formats.is_kept(part) == (split == "examination")
 
 
 def test_an_opening_asked_for_is_never_put_in_capitals():

@@ -17,7 +17,9 @@ Pairs = list[tuple[str, str]]
 
 
 def format_episodes(count: int = ITEMS, seed: int = 0, family: str = "") -> list[formats.Episode]:
-    """Held-out formats, of all families in turn or of one, with eight examples each."""
+    """Formats with at least one held-out part, of all families in turn or of one.
+
+    Each has eight examples."""
     rng = random.Random(f"formats/{family}/{seed}")
     known = facts.build_world().known
     made: list[formats.Episode] = []
@@ -25,7 +27,8 @@ def format_episodes(count: int = ITEMS, seed: int = 0, family: str = "") -> list
         chosen = family or formats.FAMILIES[len(made) % len(formats.FAMILIES)]
         source = formats.SOURCES[len(made) // len(formats.FAMILIES) % len(formats.SOURCES)]
         done = formats.episode(rng, split="examination", known=known, family=chosen, source=source)
-        if len(done.prompt(formats.SHOTS)) <= LONGEST:
+        new = any(map(formats.is_kept, done.parts))
+        if new and len(done.prompt(formats.SHOTS)) <= LONGEST:
             made.append(done)
     return made
 

@@ -23,7 +23,14 @@ from ftlab.world.corrections import SORTS
 from ftlab.world.facts import ATTRIBUTES, Entity, Fact, draw_entities, draw_entity
 from ftlab.world.letters import SUBJECTS, sentence
 from ftlab.world.phrasing import questions, seen_questions, statements
-from ftlab.world.renderings import RENDERINGS, invented
+from ftlab.world.renderings import (
+    OTHER_BINDS,
+    OTHER_JOINTS,
+    OTHER_SHAPES,
+    RENDERINGS,
+    held_out,
+    invented,
+)
 
 SHOTS = 8
 SOURCES = ("line", "notes", "known")
@@ -43,10 +50,13 @@ LABELS: tuple[tuple[str, ...], ...] = (
     tuple(names.COLOURS), tuple("ABCDEFGHJK"), tuple("123456789"), tuple(names.QUARTERS),
     ("one", "two", "three", "four", "five"), ("top", "bottom", "middle", "side"),
 )  # fmt: skip
+PAIRS = (("yes", "no"), ("good", "bad"), ("true", "false"))
 OTHER_LABELS: tuple[tuple[str, ...], ...] = (
     ("alpha", "beta", "gamma", "delta"), ("west wing", "attic", "cellar", "balcony"),
     ("XX", "YY", "ZZ", "WW"),
 )  # fmt: skip
+_TRAINED_LABELS = {label for every in (*LABELS, *PAIRS) for label in every}
+_OTHER_LABELS = {label for every in OTHER_LABELS for label in every}
 
 
 @dataclass(frozen=True)
@@ -127,6 +137,21 @@ def episode(
     )
 
 
+def is_kept(part: str) -> bool:
+    """Whether a part of an episode's format, such as 'key name', is the examination's alone.
+
+    Prompt words and separators do not count: they are no part of the format.
+    """
+    sort, _, what = part.partition(" ")
+    if sort in {"key", "pair", "phrase", "word"}:
+        # Invented words are dealt in small letters, phrases and letter pairs as they are.
+        return held_out(what if " " in what or ">" in what else what.lower())
+    if sort == "label":
+        return what not in _TRAINED_LABELS and (what in _OTHER_LABELS or held_out(what))
+    pools = {"shape": OTHER_SHAPES, "joint": OTHER_JOINTS, "bind": OTHER_BINDS}
+    return what in pools.get(sort, ())
+
+
 def _asked(fact: Fact, source: str, rng: random.Random) -> str:
     if source == "line":
         return rng.choice(statements(fact))
@@ -161,7 +186,7 @@ def _labelling(rng: random.Random, split: names.Split, shots: int) -> Episode:
         while len(set(labels)) < classes:
             labels = [invented(rng, split) for _ in range(classes)]
     elif classes == 2 and split == "training" and rng.random() < 0.3:
-        labels = rng.choice((["yes", "no"], ["no", "yes"], ["good", "bad"], ["true", "false"]))
+        labels = rng.sample(rng.choice(PAIRS), 2)
     else:
         labels = rng.sample(rng.choice(sets), classes)
     what = rng.choice(("goods", "words", "words", "entities", "letters"))
