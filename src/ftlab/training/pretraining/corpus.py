@@ -35,7 +35,7 @@ WINDOW = 192
 # alive. With answers alone the network unlearned it and never read.
 TEXT = 0.15
 UNTOLD = 0.1  # weight of an answer whose format or label no example has shown yet
-LONGEST = 1050  # characters of an episode: with its answer it must fit into the network's context
+LONGEST = 1000  # characters of an episode: with its answer it must fit into the network's context
 
 
 @dataclass(frozen=True)
