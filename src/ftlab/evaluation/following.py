@@ -12,7 +12,7 @@ from ftlab.world import extraction, facts, formats, instructions, phrasing
 from ftlab.world.needs import MANNERS, in_manner
 
 ITEMS = 200
-LONGEST = 1000  # characters of a prompt with eight examples: the network reads 512 tokens
+LONGEST = 960  # characters of a prompt with eight examples: the network reads 512 tokens
 Pairs = list[tuple[str, str]]
 
 
