@@ -8,12 +8,14 @@ import sys
 import pytest
 
 from ftlab.common.paths import data_dir
-from ftlab.evaluation import skills
+from ftlab.evaluation import following, skills
 from ftlab.world import exercises
 
 KEYS = [
     "recall", "reading_one", "reading_many", "reading_conflict", "abstain_right", "abstain_wrong",
     "kinds_context", "kinds_question", "kinds_answer", "kshot_gain",
+    "formats_1", "formats_2", "formats_4", "formats_8", "lesson_formats_4", "instructions",
+    "extraction", "abstain_right_many", "search_town",
 ]  # fmt: skip
 # Hardware rounds differently, and a greedy answer may tip over; 200 items move in steps of 0.005.
 TOLERANCE = 0.04
@@ -44,6 +46,11 @@ def test_every_skill_is_measured_on_at_least_200_items_that_can_be_answered():
         skills.conflict_items(),
         skills.unanswerable_items(),
         skills.sorting_items(8),
+        skills.many_unanswerable_items(),
+        *(following.format_items(shots) for shots in skills.FORMAT_SHOTS),
+        following.lesson_format_items(),
+        following.instruction_items(),
+        following.extraction_items(),
     ):
         assert len(pairs) >= 200
         assert len(set(pairs)) > 0.9 * len(pairs)

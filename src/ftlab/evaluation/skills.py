@@ -13,20 +13,16 @@ import random
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from ftlab.world import (
-    exercises,
-    extraction,
-    facts,
-    formats,
-    instructions,
-    needs,
-    phrasing,
-    web,
+from ftlab.evaluation.following import (
+    extraction_items,
+    format_items,
+    instruction_items,
+    lesson_format_items,
 )
-from ftlab.world.pages import biography
+from ftlab.evaluation.town_search import search_recall
+from ftlab.world import exercises, facts, phrasing, web
 
 if TYPE_CHECKING:
-    import torch
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 ITEMS = 200
@@ -53,9 +49,8 @@ WANTED: dict[str, tuple[float, float]] = {
     "abstain_right_many": (0.80, 1.0),
     "search_town": (0.60, 1.0),
 }
-LONG = 64  # new tokens for answers that may be long
+LONG = 48  # new tokens for answers that may be long
 FORMAT_SHOTS = (1, 2, 4, 8)
-LONGEST = 1300  # characters of a prompt with eight examples: the network reads 512 tokens
 Pairs = list[tuple[str, str]]
 
 
@@ -106,108 +101,6 @@ def many_unanswerable_items(count: int = ITEMS, seed: int = 0) -> Pairs:
         exercises.unanswerable_reading(rng, entities=3, split="examination") for _ in range(count)
     ]
     return [(e.prompt(), e.answers[0]) for e in made]
-
-
-def format_episodes(count: int = ITEMS, seed: int = 0, family: str = "") -> list[formats.Episode]:
-    """Held-out formats, of all families in turn or of one, with eight examples each."""
-    rng = random.Random(f"formats/{family}/{seed}")
-    known = facts.build_world().known
-    made: list[formats.Episode] = []
-    while len(made) < count:
-        chosen = family or formats.FAMILIES[len(made) % len(formats.FAMILIES)]
-        done = formats.episode(rng, split="examination", known=known, family=chosen)
-        if len(done.prompt(formats.SHOTS)) <= LONGEST:
-            made.append(done)
-    return made
-
-
-def format_items(shots: int, count: int = ITEMS, seed: int = 0, family: str = "") -> Pairs:
-    """Held-out formats after `shots` examples; the same queries for every number of shots."""
-    return [(e.prompt(shots), e.answer) for e in format_episodes(count, seed, family)]
-
-
-def lesson_format_items(shots: int = 4, count: int = ITEMS, seed: int = 0) -> Pairs:
-    """The three manners of the needs after up to four examples, the facts told in notes.
-
-    Examples are about the four attributes of one kind of entity, so what is asked has been shown.
-    """
-    rng = random.Random(f"lesson formats/{seed}")
-    made: Pairs = []
-    while len(made) < count:
-        manner = list(needs.MANNERS)[len(made) % len(needs.MANNERS)]
-        kind = rng.choice(list(facts.ATTRIBUTES))
-        people = facts.draw_entities(kind, 5, rng, "examination", set())
-        attributes = rng.sample(facts.ATTRIBUTES[kind], 4)
-        told = [e.fact(a) for e, a in zip(people, [*attributes, attributes[0]], strict=True)]
-        notes = " ".join(rng.choice(phrasing.statements(f)) for f in rng.sample(told, 5))
-        *shown, query = [needs.in_manner(f, manner) for f in told]
-        lines = [f"Notes: {notes}", *(f"{i.query} {i.answer}" for i in shown[:shots]), query.query]
-        made.append(("\n".join(lines), query.answer))
-    return made
-
-
-def instruction_items(count: int = ITEMS, seed: int = 0) -> Pairs:
-    """Two instructions that training never gives together, and a question."""
-    rng, known = random.Random(f"instructions/{seed}"), facts.build_world().known
-    made = [instructions.instruction(rng, split="examination", known=known) for _ in range(count)]
-    return [(t.prompt, t.answer) for t in made]
-
-
-def extraction_items(count: int = ITEMS, seed: int = 0) -> Pairs:
-    """Messages about unseen entities, and the JSON with the keys asked for."""
-    rng = random.Random(f"extraction/{seed}")
-    made = [extraction.extraction(rng, split="examination") for _ in range(count)]
-    return [(t.prompt, t.answer) for t in made]
-
-
-def search_recall(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    seed: int = 0,
-    *,
-    count: int = ITEMS,
-    best: int = 5,
-) -> float:
-    """Share of questions about the town whose passage is among the `best` nearest.
-
-    One passage for each known entity, one question for each of `count` of them (a question each,
-    so at most as many as there are entities). Nothing is trained for it: vectors are the mean and
-    the maximum of the last hidden states, each of length 1.
-    """
-    rng = random.Random(f"search/{seed}")
-    known = facts.build_world().known
-    passages = [biography(entity, rng).strip() for entity in known]
-    chosen = rng.sample(range(len(known)), min(count, len(known)))
-    asked = [
-        phrasing.unseen_question(known[i].fact(rng.choice(facts.ATTRIBUTES[known[i].kind])))
-        for i in chosen
-    ]
-    near = _vectors(model, tokenizer, asked) @ _vectors(model, tokenizer, passages).T
-    found = near.topk(best, dim=1).indices.tolist()
-    return sum(i in row for i, row in zip(chosen, found, strict=True)) / len(chosen)
-
-
-def _vectors(
-    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]
-) -> torch.Tensor:
-    import torch
-    import torch.nn.functional as F
-
-    from ftlab.data.features import collate, encode
-    from ftlab.models.modes import evaluation_mode
-
-    features = encode(tokenizer, texts)
-    rows = []
-    with torch.inference_mode(), evaluation_mode(model):
-        for start in range(0, len(features), 64):
-            batch = collate(features[start : start + 64], tokenizer.pad_token_id)
-            batch = {name: tensor.to(model.device) for name, tensor in batch.items()}
-            states = model(**batch, output_hidden_states=True).hidden_states[-1].float()
-            mask = batch["attention_mask"][..., None]
-            mean = (states * mask).sum(1) / mask.sum(1)
-            most = states.masked_fill(mask == 0, -torch.inf).amax(1)
-            rows.append(torch.cat([F.normalize(mean, dim=1), F.normalize(most, dim=1)], dim=1))
-    return torch.cat(rows).cpu()
 
 
 def sorting_items(shots: int, count: int = ITEMS, seed: int = 0) -> Pairs:

@@ -23,9 +23,17 @@ from ftlab.world.corrections import SORTS
 from ftlab.world.facts import ATTRIBUTES, Entity, Fact, draw_entities, draw_entity
 from ftlab.world.letters import SUBJECTS, sentence
 from ftlab.world.phrasing import questions, seen_questions, statements
-from ftlab.world.renderings import RENDERINGS, invented
+from ftlab.world.renderings import (
+    OTHER_BINDS,
+    OTHER_JOINTS,
+    OTHER_SHAPES,
+    RENDERINGS,
+    held_out,
+    invented,
+)
 
 SHOTS = 8
+SOURCES = ("line", "notes", "known")
 FAMILIES = ("labels", *RENDERINGS)
 SEPARATORS = ("->", ":", "=", "|", "=>", "\n", "-", "...")
 OTHER_SEPARATORS = (">>", "::", "~")
@@ -42,10 +50,13 @@ LABELS: tuple[tuple[str, ...], ...] = (
     tuple(names.COLOURS), tuple("ABCDEFGHJK"), tuple("123456789"), tuple(names.QUARTERS),
     ("one", "two", "three", "four", "five"), ("top", "bottom", "middle", "side"),
 )  # fmt: skip
+PAIRS = (("yes", "no"), ("good", "bad"), ("true", "false"))
 OTHER_LABELS: tuple[tuple[str, ...], ...] = (
     ("alpha", "beta", "gamma", "delta"), ("west wing", "attic", "cellar", "balcony"),
     ("XX", "YY", "ZZ", "WW"),
 )  # fmt: skip
+_TRAINED_LABELS = {label for every in (*LABELS, *PAIRS) for label in every}
+_OTHER_LABELS = {label for every in OTHER_LABELS for label in every}
 
 
 @dataclass(frozen=True)
@@ -62,6 +73,7 @@ class Episode:
     answer: str
     parts: tuple[str, ...]
     gap: str = "\n"
+    told: tuple[Fact, ...] = ()  # what the examples and then the query are about; labels have none
 
     def blocks(self, shots: int | None = None) -> list[tuple[str, str]]:
         """Question and answer of the first `shots` examples and of the query, spaced as told."""
@@ -81,9 +93,13 @@ def episode(
     known: Sequence[Entity] = (),
     shots: int = SHOTS,
     family: str = "",
+    source: str = "",
 ) -> Episode:
-    """An episode of `family` (any, if ""), with `shots` examples. `known` are the entities whose
-    facts need not be told; without them every fact is."""
+    """An episode of `family` and `source` (any, if ""), with `shots` examples.
+
+    What is written down is in the "line" itself, in "notes" above, or "known" in town: `known` are
+    the entities whose facts need not be told. Labels have no source.
+    """
     family = family or rng.choice((*FAMILIES, "style", "json"))
     if family == "labels":
         return _labelling(rng, split, shots)
@@ -93,7 +109,7 @@ def episode(
     rng.shuffle(attributes)
     if rng.random() < 0.5:
         attributes = attributes[:1]
-    source = rng.choice(("line", "notes", "known" if known else "notes"))
+    source = source or rng.choice(SOURCES if known else SOURCES[:2])
     if source == "known":
         entities = rng.sample([e for e in known if e.kind == kind], shots + 1)
     else:
@@ -106,19 +122,45 @@ def episode(
     header = ""
     if source == "notes":
         mixed = rng.sample(told, len(told))
-        header = f"Notes: {' '.join(rng.choice(statements(f)) for f in mixed)}\n"
+        header = f"Notes: {' '.join(_brief(statements(f), rng) for f in mixed)}\n"
     asked = [_asked(f, source, rng) for f in told]
     place, gap = _place(rng, split), "\n" if rng.random() < 0.8 else "\n\n"
     pairs = [(_put(q, place), form.render(f)) for q, f in zip(asked, told, strict=True)]
     return Episode(
-        family, header, tuple(pairs[:-1]), *pairs[-1], (*form.parts, f"words {place[1]}"), gap
+        family,
+        header,
+        tuple(pairs[:-1]),
+        *pairs[-1],
+        (*form.parts, f"words {place[1]}"),
+        gap,
+        tuple(told),
     )
+
+
+def is_kept(part: str) -> bool:
+    """Whether a part of an episode's format, such as 'key name', is the examination's alone.
+
+    Prompt words and separators do not count: they are no part of the format.
+    """
+    sort, _, what = part.partition(" ")
+    if sort in {"key", "pair", "phrase", "word"}:
+        # Invented words are dealt in small letters, phrases and letter pairs as they are.
+        return held_out(what if " " in what or ">" in what else what.lower())
+    if sort == "label":
+        return what not in _TRAINED_LABELS and (what in _OTHER_LABELS or held_out(what))
+    pools = {"shape": OTHER_SHAPES, "joint": OTHER_JOINTS, "bind": OTHER_BINDS}
+    return what in pools.get(sort, ())
 
 
 def _asked(fact: Fact, source: str, rng: random.Random) -> str:
     if source == "line":
         return rng.choice(statements(fact))
-    return rng.choice(seen_questions(fact) if source == "known" else questions(fact))
+    return _brief(seen_questions(fact) if source == "known" else questions(fact), rng)
+
+
+def _brief(wordings: Sequence[str], rng: random.Random) -> str:
+    """The shorter of two wordings: notes and eight examples have to fit into the context."""
+    return min(rng.sample(wordings, 2), key=len)
 
 
 def _place(rng: random.Random, split: names.Split) -> tuple[str, str]:
@@ -144,7 +186,7 @@ def _labelling(rng: random.Random, split: names.Split, shots: int) -> Episode:
         while len(set(labels)) < classes:
             labels = [invented(rng, split) for _ in range(classes)]
     elif classes == 2 and split == "training" and rng.random() < 0.3:
-        labels = rng.choice((["yes", "no"], ["no", "yes"], ["good", "bad"], ["true", "false"]))
+        labels = rng.sample(rng.choice(PAIRS), 2)
     else:
         labels = rng.sample(rng.choice(sets), classes)
     what = rng.choice(("goods", "words", "words", "entities", "letters"))

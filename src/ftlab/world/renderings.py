@@ -24,12 +24,16 @@ CONSONANTS, VOWELS = "bdfgklmnprstvz", "aeiou"
 KEYS = (
     "name who item thing subject id title label object about key field topic head row unit owner "
     "value what answer data result info detail told found fact says text content entry note reply "
-    "info2 given body tail mark sign part code word form"
+    "memo given body tail mark sign part code word form stall shelf page line card slot post spot "
+    "place case file box ref node "
+    "term alias called heading caption amount quality property feature known state output total "
+    "summary lookup match finding report book bill mention first second left right good piece "
+    "member record table cell"
 ).split()
 GREETED = "Good Fine Happy Bright Calm Busy Kind Merry Warm Quick Dear Old".split()
 GREETING = "day,morning,evening,wind,news,friends,people,neighbour,weather,hour".split(",")
 PARTED = "Thank Bless Trust Mind Remember Watch Ask Tell Help Love Follow Greet".split()
-PARTING = "you,us,the bell,the sea,your step,the ladder,the town,everyone,the dog,me".split(",")
+PARTING = "you,us,the bell,the sea,every step,the ladder,the town,everyone,the dog,me".split(",")
 LEADS = "For,About,As to,Regarding,With,On,Of,Concerning,Under,Beside".split(",")
 LINKS = "it is,we say,you get,note,write,the book says,they say,one finds,read,put".split(",")
 FOLLOWS = "for,belongs to,goes with,stands by,marks,under,from,as told of,with,at".split(",")
@@ -247,7 +251,9 @@ def dialect_format(rng: random.Random, split: names.Split) -> Format:
                 table[old] = new
         if rng.random() < 0.4:
             rules = hand([f"{a}>{b}" for a, olds in SOUND_RULES.items() for b in olds], split)
-            table.update(dict(tuple(r.split(">")) for r in rng.sample(rules, min(2, len(rules)))))
+            for rule in rng.sample(rules, min(2, len(rules))):
+                old, _, new = rule.partition(">")
+                table[old] = new
     whole = rng.random() < 0.25
     sounds = re.compile("|".join(sorted(map(re.escape, table), key=len, reverse=True)))
 

@@ -38,7 +38,7 @@ Segments = list[tuple[str, float]]  # consecutive pieces of a row with the weigh
 # alive. With answers alone the network unlearned it and never read.
 TEXT = 0.15
 UNTOLD = 0.1  # weight of an answer whose format or label no example has shown yet
-LONGEST = 1300  # characters of an episode: with its answer it must fit into a window
+LONGEST = 1000  # characters of an episode: with its answer it must fit into a window
 SHORTEST = 12  # tokens of a half, at least
 FILLER = 24  # tokens that must be left in a window for another text to be begun
 

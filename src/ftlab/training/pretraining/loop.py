@@ -107,7 +107,7 @@ class Pretraining:
             number = self.state["copied"]
             if number >= self.recipe.copy_steps:
                 break
-            rate = self.recipe.learning_rate * min(1.0, (number + 1) / 50)
+            rate = 0.5 * self.recipe.learning_rate * min(1.0, (number + 1) / 50)
             batches = [
                 (self.corpus.copying(self.recipe.exercises, self.recipe.copy_lengths, number, p), 0)
                 for p in self._parts()

@@ -31,7 +31,7 @@ class Recipe:
     rope_theta: float = 100_000.0
     initializer_range: float = 0.04
     steps: int = 6000
-    learning_rate: float = 3e-3
+    learning_rate: float = 2e-3
     warmup: int = 100
     decay: float = 0.3
     weight_decay: float = 0.1

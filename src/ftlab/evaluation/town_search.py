@@ -1,0 +1,66 @@
+"""How well a model that nobody taught to search finds what the town's pages say."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from ftlab.world import facts, phrasing
+from ftlab.world.pages import biography
+
+if TYPE_CHECKING:
+    import torch
+    from transformers import PreTrainedModel, PreTrainedTokenizerBase
+
+QUESTIONS = 200
+
+
+def search_recall(
+    model: PreTrainedModel,
+    tokenizer: PreTrainedTokenizerBase,
+    seed: int = 0,
+    *,
+    count: int = QUESTIONS,
+    best: int = 5,
+) -> float:
+    """Share of questions about the town whose passage is among the `best` nearest.
+
+    One passage for each known entity, one question for each of `count` of them (a question each,
+    so at most as many as there are entities). Nothing is trained for it: vectors are the mean and
+    the maximum of the last hidden states, each of length 1.
+    """
+    rng = random.Random(f"search/{seed}")
+    known = facts.build_world().known
+    passages = [biography(entity, rng).strip() for entity in known]
+    chosen = rng.sample(range(len(known)), min(count, len(known)))
+    asked = [
+        phrasing.unseen_question(known[i].fact(rng.choice(facts.ATTRIBUTES[known[i].kind])))
+        for i in chosen
+    ]
+    near = _vectors(model, tokenizer, asked) @ _vectors(model, tokenizer, passages).T
+    found = near.topk(best, dim=1).indices.tolist()
+    return sum(i in row for i, row in zip(chosen, found, strict=True)) / len(chosen)
+
+
+def _vectors(
+    model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]
+) -> torch.Tensor:
+    import torch
+    import torch.nn.functional as F
+
+    from ftlab.data.features import collate, encode
+    from ftlab.models.modes import evaluation_mode
+
+    features = encode(tokenizer, texts)
+    rows = []
+    with torch.inference_mode(), evaluation_mode(model):
+        for start in range(0, len(features), 64):
+            batch = collate(features[start : start + 64], tokenizer.pad_token_id)
+            batch = {name: tensor.to(model.device) for name, tensor in batch.items()}
+            states = model(**batch, output_hidden_states=True).hidden_states[-1].float()
+            mask = batch["attention_mask"][..., None]
+            mean = (states * mask).sum(1) / mask.sum(1)
+            most = states.masked_fill(mask == 0, -torch.inf).amax(1)
+            rows.append(torch.cat([F.normalize(mean, dim=1), F.normalize(most, dim=1)], dim=1))
+    return torch.cat(rows).cpu()
