@@ -15,6 +15,7 @@ from ftlab.data import collate as collate_texts
 from ftlab.models import load_causal_lm, private_rng
 from ftlab.models.loading import load_trunk
 from ftlab.models.modes import evaluation_mode
+from ftlab.models.pooling import pool
 
 
 @dataclass
@@ -47,8 +48,7 @@ class Scorer(nn.Module):
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
         states = self.trunk(input_ids=input_ids, attention_mask=attention_mask).last_hidden_state
-        mask = attention_mask.unsqueeze(-1)
-        mean = (states.float() * mask).sum(1) / mask.sum(1)
+        mean = pool(states, attention_mask, "mean")  # a share of the tokens is a mean
         return self.head(self.dropout(mean)).float().squeeze(-1)
 
 

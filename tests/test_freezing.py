@@ -15,7 +15,7 @@ from ftlab.data import encode
 from ftlab.models import Classifier, load_causal_lm, load_classifier, load_tokenizer
 from ftlab.models.layers import blocks, layers
 from ftlab.training import fit
-from ftlab.training.frozen import frozen_depth
+from ftlab.training.frozen import FrozenTrunk, frozen_depth
 from ftlab.training.loop import Run
 from ftlab.training.optimizer import make_optimizer
 from ftlab.tuning import freezing
@@ -76,6 +76,18 @@ def test_a_remembered_trunk_gives_the_numbers_of_one_that_is_run(
         torch.testing.assert_close(tensor, results[1][name], rtol=2e-3, atol=2e-4)
     assert "forward" not in vars(blocks(model)[0])  # nothing is left of the replay
     assert "pool" not in vars(model)
+
+
+@pytest.mark.parametrize("wanted", [["head"], ["block 2", "last norm", "head"]])
+def test_what_would_be_kept_is_counted_to_the_byte(
+    wanted: list[str], tiny_model_dir: ModelDir
+) -> None:
+    folder = str(tiny_model_dir("llama"))
+    model, tokenizer = without_dropout(folder), load_tokenizer(folder)
+    freezing.train_only(model, wanted)
+    trunk, features = FrozenTrunk(model), encode(tokenizer, ORDERS[:5], max_length=32)
+    kept = trunk.remember(features, tokenizer.pad_token_id)
+    assert trunk.bytes_for(features) == sum(row.numel() * row.element_size() for row in kept)
 
 
 def test_the_frozen_part_is_run_once_a_text(

@@ -39,13 +39,13 @@ def test_a_probe_reads_what_is_there_and_nothing_else() -> None:
 
 
 @pytest.mark.parametrize("family", FAMILIES)
-def test_layer_vectors_are_means_over_the_text_alone(family: str, tiny_model_dir: ModelDir) -> None:
+def test_layer_vectors_come_from_the_text_alone(family: str, tiny_model_dir: ModelDir) -> None:
     folder = str(tiny_model_dir(family))
     tokenizer = load_tokenizer(folder)
     trunk = load_classifier(folder, ["fine", "late"]).trunk
     texts = [*ORDERS[:5], "Order"]  # the short one is padded beside the long ones
     together = layer_vectors(trunk, tokenizer, texts, max_length=48)
-    assert together.shape == (3, 6, 32)
+    assert together.shape == (3, 6, 64)
     alone = layer_vectors(trunk, tokenizer, texts[-1:], max_length=48)
     np.testing.assert_allclose(together[:, -1:], alone, atol=1e-4)
 

@@ -20,8 +20,8 @@ BATCH_SIZE = 64
 def layer_vectors(
     model: Any, tokenizer: Any, texts: Sequence[str], max_length: int = 128
 ) -> np.ndarray:
-    """The mean token vector of each text after the embeddings and after every block:
-    (layers, texts, width). `model` is a trunk, or anything that gives `hidden_states`.
+    """The vectors of each text after the embeddings and after every block, pooled as a classifier's
+    are: (layers, texts, 2 x hidden size). `model` is a trunk, or gives `hidden_states` as one does.
 
     The last block's are taken as they leave it: `hidden_states` ends with what the norm behind it,
     which many causal models have, makes of them.
@@ -31,6 +31,7 @@ def layer_vectors(
     from ftlab.data import encode
     from ftlab.data.features import batches_by_length, collate
     from ftlab.models.modes import evaluation_mode
+    from ftlab.models.pooling import pool
 
     features = encode(tokenizer, list(texts), max_length=max_length)
     device = next(model.parameters()).device
@@ -41,10 +42,8 @@ def layer_vectors(
             batch = {name: tensor.to(device) for name, tensor in batch.items()}
             states = model(**batch, output_hidden_states=True).hidden_states
             states = [*states[:-1], last.pop()] if last else states
-            mask = batch["attention_mask"][..., None]
-            means = [(s.float() * mask).sum(1) / mask.sum(1) for s in states]
-            for place, i in enumerate(chosen):
-                rows[i] = torch.stack([mean[place] for mean in means]).cpu().numpy()
+            pooled = torch.stack([pool(s, batch["attention_mask"]) for s in states], dim=1)
+            rows.update(zip(chosen, pooled.cpu().numpy(), strict=True))
     return np.stack([rows[i] for i in range(len(features))], axis=1)
 
 

@@ -146,8 +146,8 @@ class _OnBaseModel:
 class FrozenFeatures(_OnBaseModel):
     """Logistic regression with strength C on the vectors of a network that stays as it is.
 
-    A vector is the mean token vector that a fine-tuned classifier's head would get. It is computed
-    once a text, so the seconds of a fit do not include what an earlier one computed.
+    A vector is what a fine-tuned classifier's head would get. It is computed once a text, so the
+    seconds of a fit do not include what an earlier one computed.
     """
 
     hyperparameter: ClassVar[str] = "C"

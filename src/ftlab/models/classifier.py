@@ -1,4 +1,4 @@
-"""A classifier on any trunk: the mean of its token vectors, and one linear layer."""
+"""A classifier on any trunk: its token vectors pooled, and one linear layer."""
 
 from __future__ import annotations
 
@@ -20,6 +20,7 @@ from ftlab.common.errors import LabError
 from ftlab.common.files import flush
 from ftlab.common.libraries import quiet
 from ftlab.models.loading import load_causal_lm, load_trunk
+from ftlab.models.pooling import MEAN_MAX, check_pooling, pool, pooled_width
 from ftlab.models.rng import private_rng
 
 if TYPE_CHECKING:
@@ -32,10 +33,12 @@ UNFINISHED = ".saving-"
 
 
 class Classifier(nn.Module):
-    """`trunk`, mean over the tokens that are not padding, dropout, linear `head`.
+    """`trunk`, its token vectors pooled, dropout, linear `head`.
 
-    The mean serves encoders and causal models alike: it needs no special first token, and no
-    guess where the last one is. The head starts small (normal, 0.02) and depends on `seed`.
+    `pooling` is one of those of `models.pooling`. Mean and maximum over the text serve encoders
+    and causal models alike: they need no special first token, and a single word that decides shows
+    in the maximum however long the text is. The head starts small (normal, 0.02) and depends on
+    `seed`; `width` is how many numbers it gets.
     """
 
     def __init__(
@@ -45,17 +48,20 @@ class Classifier(nn.Module):
         *,
         dropout: float = 0.1,
         seed: int = 0,
+        pooling: str = MEAN_MAX,
     ) -> None:
         super().__init__()
         if len(label_names) < 2 or len(set(label_names)) != len(label_names):
             raise LabError(
                 f"A classifier needs at least two different labels, not {list(label_names)}."
             )
+        check_pooling(pooling)
         self.label_names = list(label_names)
+        self.pooling, self.width = pooling, pooled_width(trunk.config.hidden_size, pooling)
         self.trunk = trunk
         self.dropout = nn.Dropout(dropout)
         with private_rng(seed):
-            self.head = nn.Linear(trunk.config.hidden_size, len(self.label_names))
+            self.head = nn.Linear(self.width, len(self.label_names))
             nn.init.normal_(self.head.weight, std=0.02)
             nn.init.zeros_(self.head.bias)
         # Causal models would keep keys and values for a continuation that never comes.
@@ -72,13 +78,11 @@ class Classifier(nn.Module):
         return self.trunk.get_input_embeddings()
 
     def pool(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """(batch, length) token ids and mask to (batch, hidden size): the mean over real tokens."""
+        """(batch, length) token ids and mask to (batch, width), in fp32."""
         hidden = self.trunk(
             input_ids=input_ids, attention_mask=attention_mask, **self._trunk_arguments
-        ).last_hidden_state.float()
-        hidden = hidden[:, -input_ids.shape[1] :]  # a soft prompt before the text is left out
-        mask = attention_mask.unsqueeze(-1)
-        return (hidden * mask).sum(1) / mask.sum(1)
+        ).last_hidden_state
+        return pool(hidden, attention_mask, self.pooling)
 
     def forward(
         self,
@@ -108,7 +112,11 @@ class Classifier(nn.Module):
             )
         folder = Path(folder)
         head = {name: tensor.contiguous() for name, tensor in self.head.state_dict().items()}
-        about = {"label_names": self.label_names, "dropout": self.dropout.p}
+        about = {
+            "label_names": self.label_names,
+            "dropout": self.dropout.p,
+            "pooling": self.pooling,
+        }
         try:
             folder.mkdir(parents=True, exist_ok=True)
             for left in folder.glob(f"{UNFINISHED}*"):  # by a save that was killed
@@ -133,10 +141,13 @@ class Classifier(nn.Module):
         try:
             about = json.loads((folder / LABELS_FILE).read_text(encoding="utf-8"))
             classifier = cls(
-                load_trunk(str(folder)), about["label_names"], dropout=about["dropout"]
+                load_trunk(str(folder)),
+                about["label_names"],
+                dropout=about["dropout"],
+                pooling=about.get("pooling", "mean"),  # which was all there was, and not named
             )
             classifier.head.load_state_dict(load_file(folder / HEAD_FILE))
-        except (json.JSONDecodeError, KeyError, RuntimeError, SafetensorError) as error:
+        except (LabError, json.JSONDecodeError, KeyError, RuntimeError, SafetensorError) as error:
             raise LabError(f"The classifier in {folder} cannot be read: {error}.") from error
         return classifier.eval()
 
@@ -165,13 +176,14 @@ def load_classifier(
     random_weights: bool = False,
     seed: int = 0,
     dropout: float = 0.1,
+    pooling: str = MEAN_MAX,
 ) -> Classifier:
     """A new classifier in fp32, in evaluation mode, on the trunk of any base model.
 
     `seed` decides the head, and with `random_weights` the trunk as well.
     """
     trunk = load_trunk(base_model, random_weights=random_weights, seed=seed)
-    return Classifier(trunk, label_names, dropout=dropout, seed=seed).eval()
+    return Classifier(trunk, label_names, dropout=dropout, seed=seed, pooling=pooling).eval()
 
 
 def as_language_model(base_model: str, classifier: Classifier) -> PreTrainedModel:

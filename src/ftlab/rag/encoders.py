@@ -20,6 +20,7 @@ from ftlab.data.features import Feature, batches_by_length, collate, encode
 from ftlab.models import BASE_MODEL, load_tokenizer, max_length
 from ftlab.models.loading import load_trunk
 from ftlab.models.modes import evaluation_mode
+from ftlab.models.pooling import pool, pooled_width
 from ftlab.training import Fit, fit
 
 MOST_TOKENS = 256  # of a text; what is longer is cut at its end
@@ -48,12 +49,16 @@ def load_encoder(base_model: str = BASE_MODEL) -> Encoder:
 
 
 class TrunkEncoder:
-    """The mean of a trunk's last token vectors (Reimers & Gurevych 2019), scaled to length 1."""
+    """A trunk's last token vectors pooled as a classifier's are, scaled to length 1.
+
+    Mean and maximum, which weigh the same there, each make up half of every cosine (Reimers &
+    Gurevych 2019 compare the two).
+    """
 
     def __init__(self, trunk: Any, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
         self.model = BiEncoder(trunk).eval()
-        self.dimension = int(trunk.config.hidden_size)
+        self.dimension = pooled_width(int(trunk.config.hidden_size))
 
     def encode(self, texts: Sequence[str], batch_size: int = 64) -> np.ndarray:
         """See `Encoder`."""
@@ -90,12 +95,11 @@ class BiEncoder(nn.Module):
         self._arguments: dict[str, Any] = {"use_cache": False} if caches else {}
 
     def forward(self, input_ids: torch.Tensor, attention_mask: torch.Tensor) -> torch.Tensor:
-        """(batch, length) token ids and mask to (batch, width): the mean over real tokens."""
+        """(batch, length) token ids and mask to (batch, dimension)."""
         states = self.trunk(
             input_ids=input_ids, attention_mask=attention_mask, **self._arguments
         ).last_hidden_state
-        mask = attention_mask.unsqueeze(-1)
-        return nn.functional.normalize((states.float() * mask).sum(1) / mask.sum(1), dim=-1)
+        return nn.functional.normalize(pool(states, attention_mask), dim=-1)
 
 
 def contrastive_loss(

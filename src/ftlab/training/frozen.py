@@ -41,8 +41,9 @@ class FrozenTrunk:
 
     def bytes_for(self, features: Sequence[Feature]) -> int:
         """Bytes that `remember(features)` would keep."""
-        vectors = sum(1 if self.pooled else len(f["input_ids"]) for f in features)
-        return 4 * vectors * self.model.config.hidden_size
+        if self.pooled:
+            return 4 * len(features) * self.model.width
+        return 4 * sum(len(f["input_ids"]) for f in features) * self.model.config.hidden_size
 
     @torch.no_grad()
     def remember(self, features: Sequence[Feature], pad_id: int) -> list[torch.Tensor]:
