@@ -1,7 +1,7 @@
 """The recipe of the base model: its rows, its wired start, a run that survives being stopped."""
 
-import itertools
 import random
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from ftlab.models import load_causal_lm
-from ftlab.training.pretraining import corpus, loop, prose
+from ftlab.training.pretraining import corpus, loop, network, wiring
+from ftlab.training.pretraining.batches import Shape, first_fit, lay
 from ftlab.training.pretraining.export import export
 from ftlab.training.pretraining.recipe import BASE, SIBLING
 from ftlab.training.pretraining.tokenizer import END, PAD, train_tokenizer
@@ -23,15 +24,37 @@ def town_tokenizer():
     return train_tokenizer(TEXTS, vocabulary=700)
 
 
+def prose_of(tokenizer, paragraphs=TEXTS):
+    encoded = tokenizer.encode_batch(paragraphs, add_special_tokens=False)
+    sizes = [len(e.ids) for e in encoded]
+    return corpus.Prose(
+        tokens=np.array([i for e in encoded for i in e.ids], dtype=np.uint16),
+        starts=np.cumsum([0, *sizes[:-1]]),
+        document=np.arange(len(paragraphs)) // 5,
+        chance=np.full(len(paragraphs), 1 / len(paragraphs)),
+    )
+
+
 @pytest.fixture
 def small_corpus(town_tokenizer):
     vocabulary = town_tokenizer.get_vocab()
-    ids = [i for e in town_tokenizer.encode_batch(TEXTS) for i in e.ids]
-    return corpus.Corpus(town_tokenizer, np.array(ids, dtype=np.int32), vocabulary[END])
+    prose = prose_of(town_tokenizer)
+    return corpus.Corpus(town_tokenizer, prose, vocabulary[END], vocabulary[PAD])
 
 
 TINY = replace(
-    SIBLING, vocabulary=700, width=32, feed_forward=64, heads=2, steps=6, wired=False, warmup=2
+    SIBLING,
+    vocabulary=700,
+    width=32,
+    feed_forward=64,
+    heads=2,
+    steps=6,
+    wired=False,
+    warmup=2,
+    texts=Shape(windows=4, length=96, predicted=128),
+    exercises=Shape(windows=3, length=384, predicted=256),
+    texts_from=0,
+    ramp=1,
 )
 
 
@@ -43,38 +66,90 @@ def test_tokenizer_begins_every_text_with_the_end_token_and_encodes_any_script(t
     assert town_tokenizer.get_vocab()[PAD] == 0
 
 
-def test_prose_is_read_without_being_run_and_tables_are_left_out(tmp_path, monkeypatch):
-    package = tmp_path / "lib" / "torch"
-    package.mkdir(parents=True)
-    good = "This function opens the window slowly, so that nobody in the room is woken by it."
-    (package / "a.py").write_text(
-        f'"""{good}\n\nParameters\n----------\nx : int, the first of the many numbers given\n"""\n'
-        "raise SystemExit('this file was run')\n"
-    )
-    (package / "b.py").write_text("this is not python (\n")
-    monkeypatch.setattr(
-        prose.sysconfig,
-        "get_paths",
-        lambda: {"stdlib": str(tmp_path / "none"), "purelib": str(tmp_path / "lib")},
-    )
-    assert prose.paragraphs() == [good]
-
-
 def test_batches_depend_on_seed_and_step_alone(small_corpus):
-    for share, step in itertools.product(corpus.MIX, (7, corpus.LATER)):
-        once = small_corpus.batch(share, step)
-        assert once == small_corpus.batch(share, step)
-        assert once != small_corpus.batch(share, step + 1)
-        assert sum(len(ids) for ids, _ in once) >= share.tokens_at(step)
-        assert all(len(ids) == len(weights) for ids, weights in once)
+    for made in (small_corpus.exercises, small_corpus.texts):
+        shape = TINY.texts if made == small_corpus.texts else TINY.exercises
+        once, again = made(shape, 900, 0), made(shape, 900, 0)
+        other, part = made(shape, 901, 0), made(shape, 900, 1)
+        for name in ("ids", "rows", "places", "weights"):
+            assert torch.equal(getattr(once, name), getattr(again, name))
+        assert not torch.equal(once.ids, other.ids)
+        assert not torch.equal(once.ids, part.ids)
+
+
+def test_every_kind_of_exercise_is_in_the_batches(small_corpus):
+    shape = Shape(windows=40, length=384, predicted=9000)
+    batch = small_corpus.exercises(shape, 900, 0)
+    weighed = set(batch.kinds[batch.weights.numpy() > 0])
+    assert {corpus.KINDS.index(share.name) for share in corpus.MIX} == weighed
+    early = small_corpus.exercises(shape, 0, 0)
+    assert {corpus.KINDS[k] for k in early.kinds} == {"copying", "reading"}
+
+
+def test_what_is_predicted_is_the_next_token_of_the_same_row():
+    rows = [(0, ([1, 11, 12, 13], [0.0, 1.0, 0.0, 1.0])), (1, ([1, 21, 22], [0.0, 1.0, 1.0]))]
+    shape = Shape(windows=1, length=8, predicted=6)
+    batch = lay(first_fit(iter(rows), shape), shape, pad_id=0, mean_weight=[1.0, 0.5], seed=0)
+    assert batch.ids.tolist() == [[1, 11, 12, 13, 1, 21, 22, 0]]
+    assert batch.rows.tolist() == [[1, 1, 1, 1, 2, 2, 2, 0]]
+    counted = batch.weights.numpy() > 0
+    wanted = batch.ids.flatten()[batch.places + 1].numpy()[counted]
+    assert wanted.tolist() == [11, 13, 21, 22]
+    assert batch.weights.numpy()[counted].tolist() == [0.5, 0.5, 0.25, 0.25]
+
+
+def test_where_not_all_can_be_predicted_answers_are_kept_and_others_count_for_all():
+    weights = [0.0] + [0.15] * 40 + [1.0] * 10
+    shape = Shape(windows=1, length=64, predicted=20)
+    batch = lay([[(0, (list(range(51)), weights))]], shape, pad_id=0, mean_weight=[1.0], seed=3)
+    assert set(range(40, 50)) <= set(batch.places.tolist())
+    # Ten of forty stand for all: each weighs four times as much.
+    light = batch.weights[batch.places < 40]
+    assert len(light) == 10
+    assert torch.allclose(light / batch.weights[-1], torch.tensor(0.6))
+
+
+def test_a_row_sees_nothing_of_its_neighbours_in_a_window(small_corpus):
+    model = replace(TINY, wired=False).network(0, 1)
+    losses = network.Losses(model)
+    batch = small_corpus.exercises(TINY.exercises, 900, 0)
+    changed = batch.ids.clone()
+    changed[batch.rows == 1] = 5
+    with torch.no_grad():
+        before = losses(batch.ids, batch.rows, batch.places, False)[0]
+        after = losses(changed, batch.rows, batch.places, False)[0]
+    other = batch.rows.flatten()[batch.places] > 1
+    assert torch.equal(before[other], after[other])
+    assert not torch.equal(before[~other], after[~other])
+
+
+def test_halves_of_one_text_are_found_when_their_vectors_are_alike():
+    rows = torch.tensor([[1, 1, 2, 2]]).repeat(3, 1)
+    alike = torch.eye(3).repeat_interleave(4, 0).view(3, 4, 3)
+    turned = alike.clone()
+    turned[:, 2:] = alike[[1, 2, 0], 2:]
+    assert network.contrast(alike, rows) < 0.01
+    assert network.contrast(turned, rows) > 5
+
+
+def test_texts_hold_two_halves_of_one_document(town_tokenizer):
+    paragraphs = [f"In document {d} the lamp number {d} is lit at dusk." for d in range(60)]
+    vocabulary = town_tokenizer.get_vocab()
+    prose = prose_of(town_tokenizer, [p for p in paragraphs for _ in range(5)])
+    made = corpus.Corpus(town_tokenizer, prose, vocabulary[END], vocabulary[PAD])
+    for seed in range(20):
+        first, second = made._halves("prose", random.Random(seed), 94)
+        both = town_tokenizer.decode(first + second)
+        assert len(set(re.findall(r"number (\d+)", both))) == 1
+        assert min(len(first), len(second)) >= corpus.SHORTEST
+        assert len(first) + len(second) <= 94
 
 
 def test_answers_carry_the_weight(small_corpus, town_tokenizer):
-    share = next(s for s in corpus.MIX if s.name == "recall")
-    for ids, weights in small_corpus.batch(share, 3):
-        told = town_tokenizer.decode([i for i, w in zip(ids, weights, strict=True) if w == 1.0])
-        assert told.count(" is ") == told.count("\n")
-        assert "Question" not in told
+    ids, weights = small_corpus._encode(small_corpus._recall(random.Random(3)))
+    told = town_tokenizer.decode([i for i, w in zip(ids, weights, strict=True) if w == 1.0])
+    assert told.count(" is ") == told.count("\n") == 10
+    assert "Question" not in told
 
 
 def test_no_row_uses_a_wording_kept_for_examination(small_corpus):
@@ -87,14 +162,14 @@ def test_no_row_uses_a_wording_kept_for_examination(small_corpus):
 
 
 def test_a_wired_start_looks_back_to_the_token_after_the_last_match():
-    string = torch.randint(2, 4096, (1, 24), generator=torch.Generator().manual_seed(0))
+    string = torch.randint(2, 8192, (1, 24), generator=torch.Generator().manual_seed(0))
     mass = {}
     for wired in (True, False):
         model = replace(BASE, wired=wired).network(0, 1)
         model.set_attn_implementation("eager")
         with torch.no_grad():
             seen = model(torch.cat([string, string], 1), output_attentions=True).attentions[1]
-        looked = [seen[0, :4, i, i - 24 + 1].mean().item() for i in range(24, 47)]
+        looked = [seen[0, : wiring.CIRCUITS, i, i - 24 + 1].mean().item() for i in range(24, 47)]
         mass[wired] = float(np.mean(looked))
     assert mass[True] > 0.15
     assert mass[True] > 4 * mass[False]
@@ -106,24 +181,24 @@ def logged(folder):
 
 
 def test_a_stopped_run_ends_with_the_same_weights_and_log(tmp_path, small_corpus, monkeypatch):
-    monkeypatch.setattr(corpus.Share, "weight_at", lambda self, step: self.weight)
     monkeypatch.setattr(loop, "SAVE_EVERY", 2)
     monkeypatch.setattr(loop, "LOG_EVERY", 1)
-    whole = loop.Pretraining(TINY, small_corpus, tmp_path / "whole", pad_id=0).run()
+    monkeypatch.setattr(network, "fast_dtype", lambda: torch.float32)
+    whole = loop.Pretraining(TINY, small_corpus, tmp_path / "whole", compiled=False).run()
 
-    stopped = loop.Pretraining(TINY, small_corpus, tmp_path / "stopped", pad_id=0)
+    stopped = loop.Pretraining(TINY, small_corpus, tmp_path / "stopped", compiled=False)
     update, done = stopped._update, []
 
-    def dies_in_the_sixth_step(rows, rate):
+    def dies_in_the_sixth_step(batches, rate):
         done.append(rate)
         if len(done) == 6:
             raise KeyboardInterrupt
-        return update(rows, rate)
+        return update(batches, rate)
 
     stopped._update = dies_in_the_sixth_step
     with pytest.raises(KeyboardInterrupt):
         stopped.run()
-    again = loop.Pretraining(TINY, small_corpus, tmp_path / "stopped", pad_id=0)
+    again = loop.Pretraining(TINY, small_corpus, tmp_path / "stopped", compiled=False)
     assert again.state["step"] == 4
     resumed = again.run()
     for (name, one), two in zip(whole.named_parameters(), resumed.parameters(), strict=True):
@@ -133,15 +208,22 @@ def test_a_stopped_run_ends_with_the_same_weights_and_log(tmp_path, small_corpus
     assert left == {"checkpoint.safetensors", "training_log.csv"}
 
 
+def test_the_copying_lessons_come_first_and_end_by_their_loss(tmp_path, small_corpus):
+    recipe = replace(TINY, steps=1, copy_steps=30, copy_until=100.0)
+    run = loop.Pretraining(recipe, small_corpus, tmp_path, compiled=False)
+    run.run()
+    assert run.state["copied"] == 1
+    assert run.state["copies"]
+
+
 def test_a_finished_run_is_exported_as_a_model(
     tmp_path, small_corpus, town_tokenizer, monkeypatch, capsys
 ):
-    monkeypatch.setattr(corpus.Share, "weight_at", lambda self, step: self.weight)
     monkeypatch.setattr(loop, "LOG_EVERY", 1)
     monkeypatch.setattr("ftlab.evaluation.skills.measure", lambda model, tokenizer: {})
     town_tokenizer.save(str(tmp_path / "tokenizer.json"))
     recipe = replace(TINY, steps=2)
-    made = loop.Pretraining(recipe, small_corpus, tmp_path, pad_id=0).run()
+    made = loop.Pretraining(recipe, small_corpus, tmp_path, compiled=False).run()
     export(tmp_path, tmp_path / "model", recipe, processes=1)
     kept = load_causal_lm(str(tmp_path / "model"))
     for (name, one), two in zip(made.named_parameters(), kept.parameters(), strict=True):

@@ -288,10 +288,14 @@ class Corpus:
         return out
 
     def _formats(self, rng: random.Random) -> Segments:
-        shots = rng.randint(0, 10)
-        done = formats.episode(rng, split="training", known=self.world.known, shots=shots)
-        while len(done.prompt(shots)) > LONGEST:
-            done = formats.episode(rng, split="training", known=self.world.known, shots=shots)
+        shots, source = rng.randint(0, 10), rng.choice(formats.SOURCES)
+        while True:
+            done = formats.episode(
+                rng, split="training", known=self.world.known, shots=shots, source=source
+            )
+            if len(done.prompt(shots)) <= LONGEST:
+                break
+            shots = max(0, shots - 1)
         out: Segments = [(done.header, TEXT)] if done.header else []
         seen: set[str] = set()
         for number, (query, answer) in enumerate(done.blocks()):

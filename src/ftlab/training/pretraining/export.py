@@ -68,7 +68,8 @@ def export(
         clean_up_tokenization_spaces=False,
     )
     model = recipe.network(tokenizer.pad_token_id, tokenizer.eos_token_id)
-    model.load_state_dict(weights)
+    # The output layer is the table of token vectors, which is kept once.
+    model.load_state_dict(weights | {"lm_head.weight": weights["model.embed_tokens.weight"]})
     model.half().save_pretrained(output)
     tokenizer.save_pretrained(output)
     shutil.copyfile(work / "training_log.csv", output / "training_log.csv")
@@ -95,11 +96,11 @@ def _curve(log: Path, path: Path) -> None:
     import matplotlib.pyplot as plt
     import pandas as pd
 
-    from ftlab.training.pretraining.corpus import MIX
+    from ftlab.training.pretraining.corpus import KINDS
 
     frame = pd.read_csv(log)
     fig, ax = plt.subplots(figsize=(8, 4), layout="constrained")
-    for name in ("copying", *(s.name for s in MIX)):
+    for name in KINDS:
         rows = frame.dropna(subset=[name])
         ax.plot(rows["tokens"] / 1e6, rows[name], label=name)
     ax.set(xlabel="tokens read (millions)", ylabel="training loss (nats per token)", yscale="log")

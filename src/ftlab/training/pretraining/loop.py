@@ -115,7 +115,7 @@ class Pretraining:
             loss = self._update(batches, rate)["copying"]
             smooth = loss if smooth is None else 0.9 * smooth + 0.1 * loss
             self.state["copied"] += 1
-            self.state["copies"] = smooth < self.recipe.copy_until
+            self.state["copies"] = bool(smooth < self.recipe.copy_until)
             if self.state["copied"] % LOG_EVERY == 0:
                 self._log(self.state["copied"], rate, {"copying": smooth})
         self._save()
