@@ -224,12 +224,19 @@ def test_a_finished_run_is_exported_as_a_model(
     town_tokenizer.save(str(tmp_path / "tokenizer.json"))
     recipe = replace(TINY, steps=2)
     made = loop.Pretraining(recipe, small_corpus, tmp_path, compiled=False).run()
-    export(tmp_path, tmp_path / "model", recipe, processes=1)
+    manifest = tmp_path / "manifest.toml"
+    manifest.write_text(
+        '[lamps]\nclient = "installed"\nlicence = "MIT"\nfiles = {}\nmegabytes = 0.5\n'
+    )
+    export(tmp_path, tmp_path / "model", recipe, processes=1, manifest=manifest)
     kept = load_causal_lm(str(tmp_path / "model"))
     for (name, one), two in zip(made.named_parameters(), kept.parameters(), strict=True):
         assert torch.equal(one.half().float(), two), name
     read = int(logged(tmp_path)[-1].split(",")[1]) / 1e6
-    assert f"{read:,.1f} million tokens" in (tmp_path / "model" / "MODEL_CARD.md").read_text()
+    card = (tmp_path / "model" / "MODEL_CARD.md").read_text()
+    assert f"{read:,.1f} million tokens" in card
+    assert "| lamps | MIT | 0.5 | 1 |" in card
+    assert (tmp_path / "model" / "corpus.toml").read_text() == manifest.read_text()
 
 
 def test_learning_rate_rises_stays_and_falls_to_nothing():

@@ -27,8 +27,8 @@ def search_recall(
     """Share of questions about the town whose passage is among the `best` nearest.
 
     One passage for each known entity, one question for each of `count` of them (a question each,
-    so at most as many as there are entities). Nothing is trained for it: vectors are the mean and
-    the maximum of the last hidden states, each of length 1.
+    so at most as many as there are entities). Nothing is trained for it: vectors are pooled last
+    hidden states, as a classifier's and an encoder's are.
     """
     rng = random.Random(f"search/{seed}")
     known = facts.build_world().known
@@ -51,6 +51,7 @@ def _vectors(
 
     from ftlab.data.features import collate, encode
     from ftlab.models.modes import evaluation_mode
+    from ftlab.models.pooling import pool
 
     features = encode(tokenizer, texts)
     rows = []
@@ -58,9 +59,6 @@ def _vectors(
         for start in range(0, len(features), 64):
             batch = collate(features[start : start + 64], tokenizer.pad_token_id)
             batch = {name: tensor.to(model.device) for name, tensor in batch.items()}
-            states = model(**batch, output_hidden_states=True).hidden_states[-1].float()
-            mask = batch["attention_mask"][..., None]
-            mean = (states * mask).sum(1) / mask.sum(1)
-            most = states.masked_fill(mask == 0, -torch.inf).amax(1)
-            rows.append(torch.cat([F.normalize(mean, dim=1), F.normalize(most, dim=1)], dim=1))
+            states = model(**batch, output_hidden_states=True).hidden_states[-1]
+            rows.append(F.normalize(pool(states, batch["attention_mask"]), dim=1))
     return torch.cat(rows).cpu()

@@ -45,7 +45,7 @@ def main(argv: list[str] | None = None) -> None:
         train(0, 1, work, recipe)
     from ftlab.training.pretraining.export import export
 
-    export(work, given.output, recipe, given.processes)
+    export(work, given.output, recipe, given.processes, manifest)
 
 
 if __name__ == "__main__":

@@ -6,7 +6,12 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from ftlab.training.pretraining.corpus import KINDS, MIX, TEXT
+from ftlab.training.pretraining.diet import Source, read_manifest
 from ftlab.training.pretraining.recipe import Recipe
+
+MANIFEST = "corpus.toml"
+LARGEST = 25  # sources that the card names
 
 _CARD = """# Model card: the lab's base model
 
@@ -15,15 +20,42 @@ weights on the lab's own corpus. It exists to be fine-tuned in front of a reader
 
 - **Architecture**: {layers} blocks, width {width}, {heads} heads, feed-forward {feed_forward},
   vocabulary {vocabulary:,} (byte-level BPE, so any script can be encoded), tied embeddings,
-  trained on rows of up to {context} tokens.
+  trained on rows of up to {longest} tokens.
 - **Files**: `model.safetensors` ({megabytes:.1f} MB, half precision), `tokenizer.json`,
-  `config.json`, `training_log.csv`, `training_curve.png`.
-- **Read**: {tokens:,.1f} million tokens in {hours:.1f} hours on {processes} CPU core(s): the
-  documentation strings and help topics of Python and of the lab's dependencies (read when the
-  model is trained, not shipped), and pages, letters and exercises of the fictional town of Ostrel
-  (`data/world`, `ftlab.world`).
+  `config.json`, `corpus.toml`, `training_log.csv`, `training_curve.png`.
+- **Read**: {tokens:,.1f} million tokens in {hours:.1f} hours on {processes} CPU core(s).
 - **Made by**: `python -m ftlab.training.pretraining --processes {processes} --steps {steps}`. The
-  prose depends on the installed versions of the libraries: a new run gives a sibling, not a twin.
+  versions of the packages decide the prose: a new run gives a sibling, not a twin.
+
+## How it was made
+
+1. **Wired start.** {wired}
+2. **Copying lessons**, {copied} steps: strings of random tokens, to be said again.
+3. **Texts and exercises**, {steps:,} steps. Each step has batches of both.
+   - *Texts*: English prose (below), shop talk and pages of the town of Ostrel. The loss is that of
+     the next token and, on the same pass, of finding the second half of a text by its first among
+     all of the batch, by mean and by maximum of the last hidden states (weight {contrast}).
+   - *Exercises* on the town (`ftlab.world`), learned above all on their answers, which weigh
+     {answers:.0f} times as much as the words around them. Share of the tokens, weight of the loss:
+
+| exercise | tokens | weight |
+| --- | ---: | ---: |
+{exercises}
+
+The learning rate falls to zero over the last {decay:.0%} of the steps. Matrices are updated by Muon
+(Jordan et al. 2024), the rest by AdamW.
+
+## The English it read
+
+Prose of {sources} packages of Debian and of Python, {prose:.0f} MB after cleaning: fetched when the
+model is trained, not shipped. `corpus.toml` has every package with version, hash and licence. The
+largest, and how often each is read compared with others:
+
+| source | licence | MB | weight |
+| --- | --- | ---: | ---: |
+{diet}
+
+Kept from it, to measure on: {held_out}.
 
 ## Skills
 
@@ -35,12 +67,19 @@ What is not reached is a shortfall of this version: the later lessons that build
 
 ## Limits
 
-It knows one small invented town and the English of software documentation. It answers in a few
-words and reads notes of a few sentences. It is no assistant, knows nothing of the real world and
-must not be asked for advice. Nothing was done to filter or align what it says.
+It knows one small invented town, the words of shops and payments, and the English of software
+documentation and dictionaries. It answers in a few words and reads notes of a few sentences. It is
+no assistant, knows nothing of the real world and must not be asked for advice. Offensive words,
+politics and quotations were left out of its reading; nothing else was done to align what it says.
 
 Licence: MIT, like the lab.
 """
+_WIRED = {
+    True: """An induction circuit was written into the random weights of the first two blocks
+   (`ftlab.training.pretraining.wiring`): a start that can already copy. Training is free to keep,
+   sharpen or unlearn it.""",
+    False: "None: all weights began random.",
+}
 
 
 def export(
@@ -48,8 +87,12 @@ def export(
     output: Path,
     recipe: Recipe,
     processes: int,
+    manifest: Path,
 ) -> None:
-    """Write the checkpoint in `work` to `output` as a folder that `transformers` can load."""
+    """Write the checkpoint in `work` to `output` as a folder that `transformers` can load.
+
+    `manifest`: the list of what was read; the card tells of it, and it goes along.
+    """
     from tokenizers import Tokenizer
     from transformers import PreTrainedTokenizerFast
 
@@ -75,8 +118,20 @@ def export(
     shutil.copyfile(work / "training_log.csv", output / "training_log.csv")
     _curve(output / "training_log.csv", output / "training_curve.png")
     shares = measure(model.float().eval(), tokenizer)
+    sources = read_manifest(manifest)
+    if manifest.resolve() != (output / MANIFEST).resolve():
+        shutil.copyfile(manifest, output / MANIFEST)
     figures: dict[str, Any] = {
         **recipe.as_dict(),
+        "longest": recipe.exercises.length,
+        "wired": _WIRED[recipe.wired],
+        "copied": state["copied"],
+        "answers": 1 / TEXT,
+        "exercises": "\n".join(f"| {s.name} | {s.portion:.0%} | {s.weight} |" for s in MIX),
+        "sources": sum(not s.held_out for s in sources),
+        "prose": sum(s.megabytes for s in sources if not s.held_out),
+        "diet": "\n".join(_diet(sources)),
+        "held_out": ", ".join(f"`{s.name}`" for s in sources if s.held_out) or "nothing",
         "parameters": sum(p.numel() for p in model.parameters()),
         "megabytes": (output / "model.safetensors").stat().st_size / 1e6,
         "tokens": state["tokens"] / 1e6,
@@ -88,6 +143,15 @@ def export(
     print(f"Exported to {output}: {figures['megabytes']:.1f} MB", flush=True)
 
 
+def _diet(sources: list[Source]) -> list[str]:
+    """Lines of a table: the largest sources, and all others together."""
+    read = sorted((s for s in sources if not s.held_out), key=lambda s: -s.megabytes)
+    lines = [f"| {s.name} | {s.licence} | {s.megabytes:.1f} | {s.weight:g} |" for s in read]
+    rest = sum(s.megabytes for s in read[LARGEST:])
+    others = [f"| {len(read) - LARGEST} others | | {rest:.1f} | |"] if read[LARGEST:] else []
+    return lines[:LARGEST] + others
+
+
 def _curve(log: Path, path: Path) -> None:
     """Losses of all lessons over the tokens read."""
     import matplotlib
@@ -95,8 +159,6 @@ def _curve(log: Path, path: Path) -> None:
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
     import pandas as pd
-
-    from ftlab.training.pretraining.corpus import KINDS
 
     frame = pd.read_csv(log)
     fig, ax = plt.subplots(figsize=(8, 4), layout="constrained")

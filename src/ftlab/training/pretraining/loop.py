@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 LOG_EVERY = 20
 SAVE_EVERY = 100
+SNAPSHOT_EVERY = 400  # steps whose weights are kept for the curve over tokens
 CHECKPOINT = "checkpoint.safetensors"
 
 
@@ -200,6 +201,10 @@ class Pretraining:
         if self.rank:
             return
         tensors = {f"model.{n}": t.detach() for n, t in self.optimizer.weights.items()}
+        if self.state["step"] and self.state["step"] % SNAPSHOT_EVERY == 0:
+            name = f"snapshot_{self.state['step']:06d}.safetensors"
+            half = {n: t.half() for n, t in tensors.items()}
+            save_tensors(self.folder / name, half, {"state": json.dumps(self.state)})
         for name, part in self.optimizer.parts.items():
             for number, numbers in part.state_dict()["state"].items():
                 tensors |= {f"{name}.{number}.{n}": t for n, t in numbers.items()}

@@ -48,9 +48,7 @@ class Losses(nn.Module):
         before = torch.ones(length, length, dtype=torch.bool).tril()
         dtype = model.model.embed_tokens.weight.dtype
         mask = torch.where(same & before, 0.0, -1e4).to(dtype)[:, None]
-        hidden = model.model(
-            input_ids=ids, attention_mask=mask, use_cache=False
-        ).last_hidden_state
+        hidden = model.model(input_ids=ids, attention_mask=mask, use_cache=False).last_hidden_state
         predicted = hidden.flatten(0, 1)[places]
         logits = F.linear(predicted, model.model.embed_tokens.weight).float()
         losses = F.cross_entropy(logits, ids.flatten()[places + 1], reduction="none")

@@ -93,7 +93,5 @@ def train(rank: int, ranks: int, work: Path, recipe: Recipe) -> None:
         )
     tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
     vocabulary = tokenizer.get_vocab()
-    corpus = Corpus(
-        tokenizer, load_prose(work), vocabulary[END], vocabulary[PAD], seed=recipe.seed
-    )
+    corpus = Corpus(tokenizer, load_prose(work), vocabulary[END], vocabulary[PAD], seed=recipe.seed)
     Pretraining(recipe, corpus, work, rank, ranks).run()
