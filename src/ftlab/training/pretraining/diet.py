@@ -16,7 +16,7 @@ import re
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 from ftlab.common.errors import LabError
@@ -112,8 +112,9 @@ def build(manifest: Path, work: Path, say: Callable[[str], None] = print) -> Pat
     sources = read_manifest(manifest)
     try:
         parts = [_part(source, work, say) for source in sources]
+        pairs = list(zip(sources, parts, strict=True))
         stamp = hashlib.sha256(
-            json.dumps([[asdict(s), p.name] for s, p in zip(sources, parts, strict=True)]).encode()
+            repr([(s.name, s.at_most, s.held_out, part.name) for s, part in pairs]).encode()
         ).hexdigest()
         out, stamp_file = work / "documents.jsonl", work / "stamp.txt"
         if stamp_file.is_file() and stamp_file.read_text() == stamp and out.is_file():
@@ -127,9 +128,7 @@ def build(manifest: Path, work: Path, say: Callable[[str], None] = print) -> Pat
                 True: test.open("w", encoding="utf-8"),
             }
             # What is held out goes first, so that no copy of it is trained on.
-            for source, part in sorted(
-                zip(sources, parts, strict=True), key=lambda pair: not pair[0].held_out
-            ):
+            for source, part in sorted(pairs, key=lambda pair: not pair[0].held_out):
                 lines.append(_merge(source, part, fresh, files[source.held_out].write))
                 say(lines[-1])
             for file in files.values():
