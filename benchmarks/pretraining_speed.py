@@ -19,6 +19,7 @@ import statistics
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -98,7 +99,7 @@ def main() -> None:
             run = Pretraining(BASE, corpus, Path(folder), compiled=compiled)
         run.model.set_attn_implementation(attention)
         for kind, batch in batches.items():
-            taken = seconds(lambda: run._update([(batch, float(kind == "texts"))], 1e-4))
+            taken = seconds(partial(run._update, [(batch, float(kind == "texts"))], 1e-4))
             network.fast_dtype = fast
             best = peak()
             row = {

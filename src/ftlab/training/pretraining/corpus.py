@@ -12,6 +12,7 @@ import random
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -100,8 +101,9 @@ class Prose:
     document: np.ndarray
     chance: np.ndarray
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_total", np.cumsum(self.chance))
+    @cached_property
+    def _total(self) -> np.ndarray:
+        return np.cumsum(self.chance)
 
     def text(self, rng: random.Random, longest: int) -> list[int]:
         """Tokens of up to `longest`, from the beginning of a paragraph, within one document."""
@@ -163,7 +165,8 @@ class Corpus:
     def texts(self, shape: Shape, step: int, part: int) -> Batch:
         """A batch of texts; rows 1 and 2 of a window are the halves of one."""
         rng = random.Random(f"{self.seed}/texts/{step}/{part}")
-        names, portions, weights = zip(*TEXT_KINDS, strict=True)
+        names = [name for name, _, _ in TEXT_KINDS]
+        portions = [portion for _, portion, _ in TEXT_KINDS]
 
         def window() -> list[Labelled]:
             kind = rng.choices(range(len(names)), portions)[0]
@@ -175,7 +178,8 @@ class Corpus:
             return rows
 
         windows = [window() for _ in range(shape.windows)]
-        return self._laid(windows, shape, dict(zip(names, weights, strict=True)), step)
+        weights = {name: weight for name, _, weight in TEXT_KINDS}
+        return self._laid(windows, shape, weights, step)
 
     def copying(self, shape: Shape, lengths: tuple[int, int], number: int, part: int) -> Batch:
         """A batch of the lessons before all others: strings of random tokens, said three times."""

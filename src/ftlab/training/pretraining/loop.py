@@ -77,7 +77,7 @@ class Pretraining:
         folder.mkdir(parents=True, exist_ok=True)
         if (folder / CHECKPOINT).exists():
             self._load()
-        self.model.to(fast_dtype())
+        self.model.to(dtype=fast_dtype())  # type: ignore[call-arg]
         self.optimizer.copy_to_model()
         self.losses = step_of(self.model, compiled)
 
@@ -110,7 +110,10 @@ class Pretraining:
                 break
             rate = 0.5 * self.recipe.learning_rate * min(1.0, (number + 1) / 50)
             batches = [
-                (self.corpus.copying(self.recipe.exercises, self.recipe.copy_lengths, number, p), 0)
+                (
+                    self.corpus.copying(self.recipe.exercises, self.recipe.copy_lengths, number, p),
+                    0.0,
+                )
                 for p in self._parts()
             ]
             loss = self._update(batches, rate)["copying"]
@@ -152,7 +155,8 @@ class Pretraining:
             sums += np.bincount(kinds, values, minlength=len(KINDS))
             counts += np.bincount(kinds, minlength=len(KINDS))
             tokens += batch.tokens
-        gradients = {n: p.grad.float() for n, p in self.model.named_parameters()}
+        named = dict(self.model.named_parameters())
+        gradients = {n: p.grad.float() for n, p in named.items() if p.grad is not None}
         for parameter in self.model.parameters():
             parameter.grad = None
         measured = np.concatenate([sums, counts, [tokens]])

@@ -11,6 +11,10 @@ if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
 
 
+TEXTS = Shape(windows=64, length=128, predicted=4096)
+EXERCISES = Shape(windows=8, length=384, predicted=1280)
+
+
 @dataclass(frozen=True)
 class Recipe:
     """Architecture and schedule of a base model of the Llama family.
@@ -37,8 +41,8 @@ class Recipe:
     weight_decay: float = 0.1
     clip: float = 1.0
     parts: int = 2
-    texts: Shape = Shape(windows=64, length=128, predicted=4096)
-    exercises: Shape = Shape(windows=8, length=384, predicted=1280)
+    texts: Shape = TEXTS
+    exercises: Shape = EXERCISES
     texts_from: int = 400
     ramp: int = 200
     contrast: float = 0.5
