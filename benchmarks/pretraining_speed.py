@@ -30,9 +30,10 @@ from tokenizers import Tokenizer
 from ftlab.common.paths import data_dir
 from ftlab.training.pretraining import network
 from ftlab.training.pretraining.batches import Batch
-from ftlab.training.pretraining.corpus import Corpus, Prose
+from ftlab.training.pretraining.corpus import Corpus
 from ftlab.training.pretraining.loop import Pretraining
 from ftlab.training.pretraining.recipe import BASE
+from ftlab.training.pretraining.texts import Prose
 from ftlab.training.pretraining.tokenizer import END, PAD
 from ftlab.world import shoptalk
 

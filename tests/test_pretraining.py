@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from ftlab.models import load_causal_lm
-from ftlab.training.pretraining import corpus, loop, network, wiring
+from ftlab.training.pretraining import corpus, loop, network, texts, wiring
 from ftlab.training.pretraining.batches import Shape, first_fit, lay
 from ftlab.training.pretraining.export import export
 from ftlab.training.pretraining.recipe import BASE, SIBLING
@@ -27,7 +27,7 @@ def town_tokenizer():
 def prose_of(tokenizer, paragraphs=TEXTS):
     encoded = tokenizer.encode_batch(paragraphs, add_special_tokens=False)
     sizes = [len(e.ids) for e in encoded]
-    return corpus.Prose(
+    return texts.Prose(
         tokens=np.array([i for e in encoded for i in e.ids], dtype=np.uint16),
         starts=np.cumsum([0, *sizes[:-1]]),
         document=np.arange(len(paragraphs)) // 5,
@@ -141,12 +141,12 @@ def test_texts_hold_two_halves_of_one_document(town_tokenizer):
         first, second = made._halves("prose", random.Random(seed), 94)
         both = town_tokenizer.decode(first + second)
         assert len(set(re.findall(r"number (\d+)", both))) == 1
-        assert min(len(first), len(second)) >= corpus.SHORTEST
+        assert min(len(first), len(second)) >= texts.SHORTEST
         assert len(first) + len(second) <= 94
 
 
 def test_answers_carry_the_weight(small_corpus, town_tokenizer):
-    ids, weights = small_corpus._encode(small_corpus._recall(random.Random(3)))
+    ids, weights = small_corpus._encode(small_corpus.lessons.recall(random.Random(3)))
     told = town_tokenizer.decode([i for i, w in zip(ids, weights, strict=True) if w == 1.0])
     assert told.count(" is ") == told.count("\n") == 10
     assert "Question" not in told
@@ -154,10 +154,10 @@ def test_answers_carry_the_weight(small_corpus, town_tokenizer):
 
 def test_no_row_uses_a_wording_kept_for_examination(small_corpus):
     rng = random.Random(0)
-    known = small_corpus.world.known_facts()
+    known = small_corpus.lessons.world.known_facts()
     kept = {phrasing.unseen_question(f) for f in known}
     kept |= {q for f in known for q in phrasing.questions(f, held_out=True)}
-    read = "".join(text for _ in range(400) for text, _ in small_corpus._recall(rng))
+    read = "".join(text for _ in range(400) for text, _ in small_corpus.lessons.recall(rng))
     assert not [q for q in kept if q in read]
 
 
@@ -248,6 +248,6 @@ def test_learning_rate_rises_stays_and_falls_to_nothing():
 
 
 def test_sorting_rows_reward_only_what_the_examples_tell(small_corpus):
-    for text, weight in small_corpus._shots(random.Random(1)):
+    for text, weight in small_corpus.lessons.shots(random.Random(1)):
         assert (weight == 0.0) == (text.endswith("->") or text.startswith("Sort"))
     assert exercises.sorting(random.Random(1), split="training").prompt(0).count("->") == 1

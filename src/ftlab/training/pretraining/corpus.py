@@ -1,46 +1,26 @@
 """What the base model reads: batches of texts and batches of exercises, made from seed and step.
 
-Texts are prose and shop talk, cut into halves that belong together. Exercises are learned above
-all on their answers: the names in them are random, so predicting the notes would drown the one
-thing worth learning. Every batch is a function of the seed and the step, so a resumed run reads on
-where it stopped.
+Texts are prose and shop talk, cut into halves that belong together; exercises are the town's. Every
+batch is a function of the seed and the step, so a resumed run reads on where it stopped.
 """
 
 from __future__ import annotations
 
 import random
-import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ftlab.training.pretraining.batches import Batch, Labelled, Row, Shape, first_fit, lay
-from ftlab.world import (
-    exercises,
-    extraction,
-    facts,
-    formats,
-    instructions,
-    letters,
-    phrasing,
-    shoptalk,
-    web,
-)
-from ftlab.world.pages import biography
+from ftlab.training.pretraining.lessons import Lessons, Segments
+from ftlab.training.pretraining.texts import Prose
 
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
-Segments = list[tuple[str, float]]  # consecutive pieces of a row with the weight of their loss
-# Weight of the words around an answer. Not 0: names that recur are what keeps the skill of copying
-# alive. With answers alone the network unlearned it and never read.
-TEXT = 0.15
-UNTOLD = 0.1  # weight of an answer whose format or label no example has shown yet
-LONGEST = 1000  # characters of an episode: with its answer it must fit into a window
-SHORTEST = 12  # tokens of a half, at least
 FILLER = 24  # tokens that must be left in a window for another text to be begun
 
 
@@ -71,50 +51,6 @@ TEXT_KINDS = (("prose", 0.8, 0.85), ("talk", 0.2, 0.15))  # name, portion, weigh
 KINDS = (*(name for name, _, _ in TEXT_KINDS), "contrast", *(s.name for s in MIX))
 
 
-def _answered(pairs: Sequence[tuple[str, str]]) -> Segments:
-    out: Segments = []
-    for question, answer in pairs:
-        subject, told = answer.split(" is ", 1)
-        out += [(f"{exercises.question_prompt(question)} {subject}", TEXT), (f" is {told}\n", 1.0)]
-    return out
-
-
-def _cut(text: str) -> tuple[str, str]:
-    """The first and the last half of the sentences of `text`; twice the text if it has one."""
-    sentences = [s for s in re.split(r"(?<=[.?!:])\s+", text) if s]
-    if len(sentences) < 2:
-        return text, text
-    middle = len(sentences) // 2
-    return " ".join(sentences[:middle]), " ".join(sentences[middle:])
-
-
-@dataclass(frozen=True)
-class Prose:
-    """Tokens of all documents, one after the other.
-
-    `starts`: where each paragraph begins; `document`: the number of the document of each
-    paragraph; `chance`: how likely a text begins with it (they add up to 1).
-    """
-
-    tokens: np.ndarray
-    starts: np.ndarray
-    document: np.ndarray
-    chance: np.ndarray
-
-    @cached_property
-    def _total(self) -> np.ndarray:
-        return np.cumsum(self.chance)
-
-    def text(self, rng: random.Random, longest: int) -> list[int]:
-        """Tokens of up to `longest`, from the beginning of a paragraph, within one document."""
-        first = int(np.searchsorted(self._total, rng.random() * self._total[-1]))
-        first = min(first, len(self.starts) - 1)
-        begin = int(self.starts[first])
-        last = int(np.searchsorted(self.document, self.document[first], side="right"))
-        end = int(self.starts[last]) if last < len(self.starts) else len(self.tokens)
-        return self.tokens[begin : min(end, begin + longest)].tolist()
-
-
 @dataclass
 class Corpus:
     """All sources of rows for one world, one tokenizer and one body of prose."""
@@ -124,27 +60,25 @@ class Corpus:
     end_id: int
     pad_id: int
     seed: int = 0
-    plain_until: int = 800  # from this step on reading is no longer made easy by shared words
-    world: facts.World = field(default_factory=facts.build_world)
+    lessons: Lessons = field(default_factory=Lessons)
 
     def __post_init__(self) -> None:
-        self.known = self.world.known_facts()
-        self.contradicted = facts.conflict_entities(self.world, examined=False)
         vocabulary = self.tokenizer.get_vocab()
         self.opens_word = np.zeros(max(vocabulary.values()) + 1, dtype=bool)
         self.opens_word[[number for piece, number in vocabulary.items() if piece[0] == "Ġ"]] = True
         self.sources: dict[str, Callable[[random.Random, int], Row]] = {
             "copying": lambda rng, step: self.copied(rng, (4, 28)),
-            "reading": lambda rng, step: self._encode(self._reading(rng, step)),
-            "recall": lambda rng, step: self._encode(self._recall(rng)),
-            "abstaining": lambda rng, step: self._encode(self._abstaining(rng)),
-            "formats": lambda rng, step: self._encode(self._formats(rng)),
-            "instructions": lambda rng, step: self._encode(self._instructions(rng)),
-            "extraction": lambda rng, step: self._encode(self._extraction(rng)),
-            "shots": lambda rng, step: self._encode(self._shots(rng)),
-            "town": lambda rng, step: self._whole(self._town(rng)),
+            "reading": lambda rng, step: self._encode(self.lessons.reading(rng, step)),
+            "town": lambda rng, step: self._whole(self.lessons.town(rng)),
             "long": lambda rng, step: self._tokens(self.prose.text(rng, 380)),
         }
+        for name in {share.name for share in MIX} - set(self.sources):
+            self.sources[name] = partial(self._exercise, getattr(self.lessons, name))
+
+    def _exercise(
+        self, make: Callable[[random.Random], Segments], rng: random.Random, step: int
+    ) -> Row:
+        return self._encode(make(rng))
 
     def exercises(self, shape: Shape, step: int, part: int) -> Batch:
         """A batch of exercises of all kinds that `step` has."""
@@ -221,107 +155,8 @@ class Corpus:
 
     def _halves(self, kind: str, rng: random.Random, longest: int) -> tuple[list[int], list[int]]:
         """Two texts that belong together, of `longest` tokens at most both."""
-        if kind == "talk":
-            return self._talk(rng, longest)
-        text: list[int] = []
-        while len(text) < 2 * SHORTEST:
-            text = self.prose.text(rng, longest)
-        cut = rng.randint(SHORTEST, len(text) - SHORTEST)
-        while cut < len(text) - SHORTEST and not self.opens_word[text[cut]]:
-            cut += 1
-        return text[:cut], text[cut:]
-
-    def _talk(self, rng: random.Random, longest: int) -> tuple[list[int], list[int]]:
-        """Halves of what is written and said in town."""
-        if rng.random() < 0.6:
-            pair = shoptalk.paraphrases(rng)
-        else:
-            make = rng.choice([self._biography, self._biography, shoptalk.talk, shoptalk.talk])
-            pair = _cut(make(rng).strip())
-        first, second = self.tokenizer.encode_batch(list(pair), add_special_tokens=False)
+        if kind == "prose":
+            return self.prose.halves(rng, longest, self.opens_word)
+        pair = list(self.lessons.pair(rng))
+        first, second = self.tokenizer.encode_batch(pair, add_special_tokens=False)
         return first.ids[: longest // 2], second.ids[: longest // 2]
-
-    def _town(self, rng: random.Random) -> str:
-        kinds = [self._biography, self._page, web.page, letters.letter, shoptalk.talk]
-        return rng.choices(kinds, [2, 2, 2, 1, 5])[0](rng)
-
-    def _biography(self, rng: random.Random) -> str:
-        return biography(rng.choice(self.world.known), rng)
-
-    def _page(self, rng: random.Random) -> str:
-        return "".join(text for text, _ in self._recall(rng, count=2))
-
-    def _recall(self, rng: random.Random, count: int = 10) -> Segments:
-        asked = [rng.choice(self.known) for _ in range(count)]
-        return _answered(
-            [(rng.choice(phrasing.seen_questions(f)), phrasing.answer(f)) for f in asked]
-        )
-
-    def _reading(self, rng: random.Random, step: int) -> Segments:
-        count = rng.choices([1, 2, 3, 4], [2, 3, 4, 1])[0]
-        plain = rng.random() > step / self.plain_until
-        retold = rng.random() < (0.7 if plain else 0.3)
-        if count == 1 and not plain and rng.random() < 0.4:
-            done = exercises.conflict(rng, rng.choice(self.contradicted), asked=3)
-        else:
-            done = exercises.reading(
-                rng,
-                entities=count,
-                split="training",
-                asked=2 if retold else min(8, 3 * count),
-                unanswerable=0.0 if plain else 0.95,
-                plain=plain,
-            )
-        out: Segments = [(f"Notes: {done.notes}\n", TEXT)]
-        if retold:  # the same facts in another order: many answers for few tokens
-            out.append(("Again:", TEXT))
-            for fact in rng.sample(done.told, len(done.told)):
-                before, value, after = phrasing.told_up_to(fact, phrasing.answer(fact))
-                out += [(f" {before}", TEXT), (value, 1.0), (after, TEXT)]
-            out.append(("\n", TEXT))
-        return out + _answered(list(zip(done.questions, done.answers, strict=True)))
-
-    def _shots(self, rng: random.Random) -> Segments:
-        done = exercises.sorting(rng, split="training", shots=rng.randint(4, 12))
-        out: Segments = [("Sort the goods.\n", 0.0)]
-        seen: set[str] = set()
-        for text, label in (*done.examples, (done.query, done.label)):
-            # The first of a kind cannot be known; from the second on the examples tell.
-            out += [(f"{text} ->", 0.0), (f" {label}\n", 1.0 if label in seen else 0.02)]
-            seen.add(label)
-        return out
-
-    def _formats(self, rng: random.Random) -> Segments:
-        shots, source = rng.randint(0, 10), rng.choice(formats.SOURCES)
-        while True:
-            done = formats.episode(
-                rng, split="training", known=self.world.known, shots=shots, source=source
-            )
-            if len(done.prompt(shots)) <= LONGEST:
-                break
-            shots = max(0, shots - 1)
-        out: Segments = [(done.header, TEXT)] if done.header else []
-        seen: set[str] = set()
-        for number, (query, answer) in enumerate(done.blocks()):
-            told = answer in seen if done.family == "labels" else number > 0
-            out += [(query, TEXT), (answer, 1.0 if told else UNTOLD), (done.gap, TEXT)]
-            seen.add(answer)
-        return out
-
-    def _instructions(self, rng: random.Random) -> Segments:
-        if rng.random() < 0.7:
-            done = instructions.instruction(rng, split="training", known=self.world.known)
-        elif rng.random() < 0.5:
-            done = instructions.injection(rng, split="training")
-        else:
-            done = extraction.listing(rng, split="training")
-        return [(done.prompt, TEXT), (f" {done.answer}\n", 1.0)]
-
-    def _extraction(self, rng: random.Random) -> Segments:
-        done = extraction.extraction(rng, split="training")
-        return [(done.prompt, TEXT), (f" {done.answer}\n", 1.0)]
-
-    def _abstaining(self, rng: random.Random) -> Segments:
-        done = exercises.abstaining(rng, split="training")
-        pairs = list(zip(done.questions, done.answers, strict=True))
-        return [(f"Notes: {done.notes}\n", TEXT), *_answered(pairs)]

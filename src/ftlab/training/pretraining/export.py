@@ -6,8 +6,9 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from ftlab.training.pretraining.corpus import KINDS, MIX, TEXT
+from ftlab.training.pretraining.corpus import KINDS, MIX
 from ftlab.training.pretraining.diet import Source, read_manifest
+from ftlab.training.pretraining.lessons import TEXT
 from ftlab.training.pretraining.recipe import Recipe
 
 MANIFEST = "corpus.toml"

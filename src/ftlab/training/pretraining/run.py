@@ -11,9 +11,7 @@ from typing import TYPE_CHECKING
 from ftlab.training.pretraining.recipe import Recipe
 
 if TYPE_CHECKING:
-    from tokenizers import Tokenizer
-
-    from ftlab.training.pretraining.corpus import Prose
+    from ftlab.training.pretraining.texts import Prose
 
 DOCUMENTS, TOKENS = "documents.jsonl", "prose.npz"
 
@@ -37,6 +35,7 @@ def prepare(work: Path, recipe: Recipe, weights: dict[str, float]) -> None:
     random.Random(recipe.seed).shuffle(paragraphs)
     train_tokenizer(paragraphs, recipe.seed, recipe.vocabulary).save(str(work / "tokenizer.json"))
     tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
+    newline = tokenizer.encode("\n", add_special_tokens=False).ids
     tokens: list[np.ndarray] = []
     starts, owner, chance = [], [], []
     total = 0
@@ -44,7 +43,7 @@ def prepare(work: Path, recipe: Recipe, weights: dict[str, float]) -> None:
         weight = weights.get(document["source"], 1.0)
         encoded = tokenizer.encode_batch(document["paragraphs"], add_special_tokens=False)
         for paragraph in encoded:
-            ids = [*paragraph.ids, *NEWLINE(tokenizer)]
+            ids = [*paragraph.ids, *newline]
             starts.append(total)
             owner.append(number)
             chance.append(weight * len(ids))
@@ -62,14 +61,11 @@ def prepare(work: Path, recipe: Recipe, weights: dict[str, float]) -> None:
     os.replace(work / "prose.part", work / TOKENS)
 
 
-def NEWLINE(tokenizer: Tokenizer) -> list[int]:
-    return tokenizer.encode("\n", add_special_tokens=False).ids
-
-
 def load_prose(work: Path) -> Prose:
+    """What `prepare` made of the documents."""
     import numpy as np
 
-    from ftlab.training.pretraining.corpus import Prose
+    from ftlab.training.pretraining.texts import Prose
 
     with np.load(work / TOKENS) as kept:
         return Prose(**{name: kept[name] for name in kept.files})
