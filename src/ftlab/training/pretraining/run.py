@@ -32,8 +32,11 @@ def prepare(work: Path, recipe: Recipe, weights: dict[str, float]) -> None:
         documents = [json.loads(line) for line in file]
     paragraphs = [p for d in documents for p in d["paragraphs"]]
     print(f"{len(paragraphs):,} paragraphs, {sum(map(len, paragraphs)) / 1e6:.1f} MB", flush=True)
-    random.Random(recipe.seed).shuffle(paragraphs)
-    train_tokenizer(paragraphs, recipe.seed, recipe.vocabulary).save(str(work / "tokenizer.json"))
+    # A source that is read more often counts more for what becomes a piece, too.
+    rng = random.Random(recipe.seed)
+    often = [weights.get(d["source"], 1.0) for d in documents for _ in d["paragraphs"]]
+    counted = rng.choices(paragraphs, often, k=len(paragraphs))
+    train_tokenizer(counted, recipe.seed, recipe.vocabulary).save(str(work / "tokenizer.json"))
     tokenizer = Tokenizer.from_file(str(work / "tokenizer.json"))
     newline = tokenizer.encode("\n", add_special_tokens=False).ids
     tokens: list[np.ndarray] = []

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 VOCABULARY = 8192
 END, PAD = "<|end|>", "<|pad|>"
-_PROSE_CHARACTERS = 40_000_000
+_PROSE_CHARACTERS = 25_000_000
+TALKS = 80  # texts of shop talk for each exercise: their words are to be whole pieces
 
 
 def _texts(prose: list[str], seed: int) -> Iterator[str]:
@@ -33,7 +34,7 @@ def _texts(prose: list[str], seed: int) -> Iterator[str]:
         yield exercises.sorting(rng, split="training").prompt(8)
         yield web.page(rng)
         yield letters.letter(rng)
-        for _ in range(8):
+        for _ in range(TALKS):
             yield shoptalk.talk(rng)
 
 
