@@ -1,11 +1,16 @@
 """How much a base model's English is worth on real messages.
 
-    python benchmarks/english.py DATA [--labels 10] [--base-model lab] [--budgets 20] [--json FILE]
+    python benchmarks/english.py DATA ... [--labels 10] [--base-model lab] [--budgets 20 0]
+        [--prose FILE ...] [--json FILE]
 
 DATA is whatever `load_task` reads: a folder with train.csv and test.csv (Banking77's, for example),
 "tickets" or "letters". Fine-tuned, the same network from random weights, frozen features and TF-IDF
 learn from so many labels a class (0: all), with hyperparameters chosen on the validation part, and
 are compared on the test part. Intervals are over seeds and test texts.
+
+Of a text FILE with paragraphs between empty lines, in any language, it tells the bits per character
+and how often the rest of a paragraph is among the five nearest to its first sentence, by the
+untaught network's own vectors, out of 500.
 """
 
 from __future__ import annotations
@@ -13,19 +18,39 @@ from __future__ import annotations
 import argparse
 import json
 import logging
+import random
+import re
 from pathlib import Path
 from typing import Any
 
 from ftlab.data import load_task
+from ftlab.evaluation.town_search import vectors
 from ftlab.experiments import FineTuning, FrozenFeatures, TfidfRegression, compare
 from ftlab.models import load_causal_lm, load_tokenizer
 from ftlab.models.scoring import bits_per_character
-from ftlab.training import TrainingBudget
+from ftlab.training.budget import TrainingBudget
 
 RATES = (5e-4, 1e-3, 2e-3)
 STRENGTHS = (0.1, 1.0, 10.0)
+PASSAGES = 500
 HEAD_STRENGTHS = (0.001, 0.01, 0.1)
 TUNED, RANDOM, FROZEN, COUNTS = "fine-tuned", "random weights", "frozen features", "TF-IDF"
+
+
+def prose(base_model: str, paragraphs: list[str]) -> dict[str, float]:
+    """Bits per character, and recall@5 of the rest of a paragraph by its first sentence."""
+    model, tokenizer = load_causal_lm(base_model), load_tokenizer(base_model)
+    halves = [re.split(r"(?<=[.!?])\s+|(?<=[\u3002\uff01\uff1f])", p, maxsplit=1) for p in paragraphs]
+    pairs = [(first, rest) for first, rest in (h for h in halves if len(h) == 2) if rest.strip()]
+    pairs = random.Random(0).sample(pairs, min(PASSAGES, len(pairs)))
+    near = vectors(model, tokenizer, [first for first, _ in pairs])
+    near = near @ vectors(model, tokenizer, [rest for _, rest in pairs]).T
+    best = near.topk(5, dim=1).indices.tolist()
+    return {
+        "bits per character": bits_per_character(model, tokenizer, paragraphs),
+        "recall@5": sum(i in row for i, row in enumerate(best)) / len(pairs),
+        "passages": len(pairs),
+    }
 
 
 def main() -> None:
@@ -36,16 +61,15 @@ def main() -> None:
     parser.add_argument("--budgets", type=int, nargs="+", default=[20])
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--steps", type=int, nargs=2, default=[150, 600], help="least and most")
-    parser.add_argument("--prose", type=Path, help="a text file: bits per character")
+    parser.add_argument("--prose", type=Path, nargs="+", default=[])
     parser.add_argument("--json", type=Path)
     given = parser.parse_args()
     logging.disable(logging.INFO)
     report: dict[str, Any] = {}
-    if given.prose:
-        texts = given.prose.read_text(encoding="utf-8").split("\n\n")
-        model, tokenizer = load_causal_lm(given.base_model), load_tokenizer(given.base_model)
-        report["bits_per_character"] = bits_per_character(model, tokenizer, texts)
-        print(f"bits per character of {given.prose.name}: {report['bits_per_character']:.3f}")
+    for file in given.prose:
+        made = prose(given.base_model, file.read_text(encoding="utf-8").split("\n\n"))
+        report |= {f"{file.name}/{name}": round(value, 4) for name, value in made.items()}
+        print(f"{file.name}: " + ", ".join(f"{n} {v:.3f}" for n, v in made.items()), flush=True)
     for data in given.data:
         labels = 0 if data in ("tickets", "letters") else given.labels
         task = load_task(data, labels=labels)

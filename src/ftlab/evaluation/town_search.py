@@ -38,14 +38,15 @@ def search_recall(
         phrasing.unseen_question(known[i].fact(rng.choice(facts.ATTRIBUTES[known[i].kind])))
         for i in chosen
     ]
-    near = _vectors(model, tokenizer, asked) @ _vectors(model, tokenizer, passages).T
+    near = vectors(model, tokenizer, asked) @ vectors(model, tokenizer, passages).T
     found = near.topk(best, dim=1).indices.tolist()
     return sum(i in row for i, row in zip(chosen, found, strict=True)) / len(chosen)
 
 
-def _vectors(
+def vectors(
     model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase, texts: Sequence[str]
 ) -> torch.Tensor:
+    """Pooled last hidden states of unit length: (texts, width)."""
     import torch
     import torch.nn.functional as F
 
