@@ -40,7 +40,8 @@ TUNED, RANDOM, FROZEN, COUNTS = "fine-tuned", "random weights", "frozen features
 def prose(base_model: str, paragraphs: list[str]) -> dict[str, float]:
     """Bits per character, and recall@5 of the rest of a paragraph by its first sentence."""
     model, tokenizer = load_causal_lm(base_model), load_tokenizer(base_model)
-    halves = [re.split(r"(?<=[.!?])\s+|(?<=[\u3002\uff01\uff1f])", p, maxsplit=1) for p in paragraphs]
+    end = r"(?<=[.!?])\s+|(?<=[\u3002\uff01\uff1f])"
+    halves = [re.split(end, paragraph, maxsplit=1) for paragraph in paragraphs]
     pairs = [(first, rest) for first, rest in (h for h in halves if len(h) == 2) if rest.strip()]
     pairs = random.Random(0).sample(pairs, min(PASSAGES, len(pairs)))
     near = vectors(model, tokenizer, [first for first, _ in pairs])

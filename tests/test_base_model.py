@@ -32,7 +32,9 @@ def test_a_word_of_customers_is_one_piece(word):
     assert len(load_tokenizer("lab")(f" {word}", add_special_tokens=False)["input_ids"]) == 1
 
 
-@pytest.mark.parametrize("text", ["凧は高く上がる。", "naïve ☂ été", "Где мой заказ?", "\t\n {}\\ 🪁"])
+@pytest.mark.parametrize(
+    "text", ["凧は高く上がる。", "naïve ☂ été", "Где мой заказ?", "\t\n {}\\ 🪁"]
+)
 def test_a_text_in_any_script_is_encoded_and_comes_back(text):
     tokenizer = load_tokenizer("lab")
     assert tokenizer.decode(tokenizer(text, add_special_tokens=False)["input_ids"]) == text
