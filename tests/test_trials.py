@@ -62,7 +62,7 @@ ALIKE = {"direction": "within", "effect": 1.25, "unit": "ratio", "null": 1.0}
 ALWAYS = {"direction": "above", "effect": 0.99, "unit": "share", "null": None}
 RARELY = {"direction": "below", "effect": 0.05, "unit": "share", "null": None}
 COIN = {"direction": "above", "effect": 0.6, "unit": "share", "null": 0.5}
-FALLS = {"direction": "below", "effect": -0.8, "unit": "correlation"}
+FALLS = {"direction": "below", "effect": -0.8, "unit": "correlation", "null": None}
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ FALLS = {"direction": "below", "effect": -0.8, "unit": "correlation"}
         (COIN, 0.2, 0.3, "contrary"),
         (COIN, 0.45, 0.65, "undecided"),
         (FALLS, -0.95, -0.85, "supported"),
-        (FALLS, -0.6, -0.4, "no effect that matters"),
+        (FALLS, -0.6, -0.4, "contrary"),
         (FALLS, 0.5, 0.9, "contrary"),
     ],
 )

@@ -23,7 +23,8 @@ UNITS: dict[str, float | None] = {
     "bits per character": 0.0,
     "difference of likeness (CKA)": 0.0,
     "share": None,
-    "correlation": 0.0,
+    "correlation": None,
+    "difference of correlations": 0.0,
     "count": 0.0,
 }
 RATIO = "ratio"
