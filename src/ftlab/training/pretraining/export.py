@@ -4,14 +4,21 @@ from __future__ import annotations
 
 import shutil
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import pandas as pd
+
+from ftlab.evaluation.skills import WANTED
 from ftlab.training.pretraining.corpus import KINDS, MIX
 from ftlab.training.pretraining.diet import Source, read_manifest
 from ftlab.training.pretraining.lessons import TEXT
 from ftlab.training.pretraining.recipe import Recipe
 
+if TYPE_CHECKING:
+    from transformers import LlamaForCausalLM, PreTrainedTokenizerBase
+
 MANIFEST = "corpus.toml"
+POINTS = 8  # snapshots whose skills are measured
 LARGEST = 25  # sources that the card names
 
 _CARD = """# Model card: the lab's base model
@@ -23,7 +30,8 @@ weights on the lab's own corpus. It exists to be fine-tuned in front of a reader
   vocabulary {vocabulary:,} (byte-level BPE, so any script can be encoded), tied embeddings,
   trained on rows of up to {longest} tokens.
 - **Files**: `model.safetensors` ({megabytes:.1f} MB, half precision), `tokenizer.json`,
-  `config.json`, `corpus.toml`, `training_log.csv`, `training_curve.png`.
+  `config.json`, `corpus.toml`, `training_log.csv`, `skills_log.csv`,
+  `training_curve.png` (what both say, over the tokens read).
 - **Read**: {tokens:,.1f} million tokens in {hours:.1f} hours on {processes} CPU core(s).
 - **Made by**: `python -m ftlab.training.pretraining --processes {processes} --steps {steps}`. The
   versions of the packages decide the prose: a new run gives a sibling, not a twin.
@@ -98,27 +106,31 @@ def export(
     from transformers import PreTrainedTokenizerFast
 
     from ftlab.evaluation.skills import lines, measure
-    from ftlab.training.pretraining.loop import read_checkpoint
+    from ftlab.training.pretraining.loop import CHECKPOINT, SNAPSHOT
     from ftlab.training.pretraining.tokenizer import END, PAD
 
-    weights, _, state = read_checkpoint(work)
-    fast = Tokenizer.from_file(str(work / "tokenizer.json"))
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=fast,
+        tokenizer_object=Tokenizer.from_file(str(work / "tokenizer.json")),
         bos_token=END,
         eos_token=END,
         pad_token=PAD,
         model_max_length=recipe.context,
         clean_up_tokenization_spaces=False,
     )
-    model = recipe.network(tokenizer.pad_token_id, tokenizer.eos_token_id)
-    # The output layer is the table of token vectors, which is kept once.
-    model.load_state_dict(weights | {"lm_head.weight": weights["model.embed_tokens.weight"]})
-    model.half().save_pretrained(output)
     tokenizer.save_pretrained(output)
     shutil.copyfile(work / "training_log.csv", output / "training_log.csv")
-    _curve(output / "training_log.csv", output / "training_curve.png")
-    shares = measure(model.float().eval(), tokenizer)
+    rows = []
+    kept = sorted(work.glob(f"{SNAPSHOT}*"))
+    for snapshot in kept[:: max(1, round(len(kept) / POINTS))]:
+        model, state = _model(snapshot, recipe, tokenizer)
+        rows.append({"tokens": state["tokens"], **measure(model, tokenizer)})
+    model, state = _model(work / CHECKPOINT, recipe, tokenizer)
+    model.half().save_pretrained(output)
+    shares = measure(model.float(), tokenizer)
+    rows.append({"tokens": state["tokens"], **shares})
+    log = pd.DataFrame(rows).drop_duplicates("tokens", keep="last")
+    log.round(4).to_csv(output / "skills_log.csv", index=False)
+    _curve(pd.read_csv(output / "training_log.csv"), log, output / "training_curve.png")
     sources = read_manifest(manifest)
     if manifest.resolve() != (output / MANIFEST).resolve():
         shutil.copyfile(manifest, output / MANIFEST)
@@ -153,21 +165,35 @@ def _diet(sources: list[Source]) -> list[str]:
     return lines[:LARGEST] + others
 
 
-def _curve(log: Path, path: Path) -> None:
-    """Losses of all lessons over the tokens read."""
+def _model(
+    file: Path, recipe: Recipe, tokenizer: PreTrainedTokenizerBase
+) -> tuple[LlamaForCausalLM, dict[str, Any]]:
+    """The network of a checkpoint or a snapshot in fp32, and where the run stood."""
+    from ftlab.training.pretraining.loop import read_checkpoint
+
+    weights, _, state = read_checkpoint(file)
+    model = recipe.network(tokenizer.pad_token_id, tokenizer.eos_token_id)
+    # The output layer is the table of token vectors, which is kept once.
+    weights["lm_head.weight"] = weights["model.embed_tokens.weight"]
+    model.load_state_dict(weights)
+    return model.float().eval(), state
+
+
+def _curve(losses: pd.DataFrame, skills: pd.DataFrame, path: Path) -> None:
+    """Losses of all lessons and shares of all skills over the tokens read."""
     import matplotlib
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
-    import pandas as pd
 
-    frame = pd.read_csv(log)
-    fig, ax = plt.subplots(figsize=(8, 4), layout="constrained")
-    for name in KINDS:
-        rows = frame.dropna(subset=[name])
-        ax.plot(rows["tokens"] / 1e6, rows[name], label=name)
-    ax.set(xlabel="tokens read (millions)", ylabel="training loss (nats per token)", yscale="log")
-    ax.set_title("Pretraining the lab's base model")
-    fig.legend(loc="outside right center")
+    fig, panels = plt.subplots(2, figsize=(9, 8), layout="constrained", sharex=True)
+    for table, axes in zip((losses, skills), panels, strict=True):
+        for name in [c for c in table.columns if c in (*KINDS, *WANTED)]:
+            points = table.dropna(subset=[name])
+            axes.plot(points["tokens"] / 1e6, points[name], label=name)
+        axes.legend(loc="center left", bbox_to_anchor=(1, 0.5), fontsize=8)
+    panels[0].set(ylabel="training loss (nats per token)", yscale="log")
+    panels[1].set(ylabel="share of held-out items", xlabel="tokens read (millions)")
+    panels[0].set_title("Pretraining the lab's base model")
     fig.savefig(path, dpi=110)
     plt.close(fig)

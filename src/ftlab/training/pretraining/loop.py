@@ -25,19 +25,19 @@ if TYPE_CHECKING:
 LOG_EVERY = 20
 SAVE_EVERY = 100
 SNAPSHOT_EVERY = 400  # steps whose weights are kept for the curve over tokens
-CHECKPOINT = "checkpoint.safetensors"
+CHECKPOINT, SNAPSHOT = "checkpoint.safetensors", "snapshot_"
 
 
 def read_checkpoint(
-    folder: Path,
+    path: Path,
 ) -> tuple[dict[str, torch.Tensor], dict[str, dict[int, dict[str, torch.Tensor]]], dict[str, Any]]:
-    """What a run in `folder` has kept: the fp32 weights by name, the tensors of each optimizer by
-    the number of their parameter, and where the run stood."""
+    """What a checkpoint or a snapshot holds: weights by name, the tensors of each optimizer by the
+    number of their parameter, and where the run stood."""
     from safetensors import safe_open
 
     weights: dict[str, torch.Tensor] = {}
     moments: dict[str, dict[int, dict[str, torch.Tensor]]] = {}
-    with safe_open(folder / CHECKPOINT, "pt") as file:
+    with safe_open(path, "pt") as file:
         for key in file.keys():  # noqa: SIM118 (it is no dictionary)
             owner, _, name = key.partition(".")
             if owner == "model":
@@ -206,7 +206,7 @@ class Pretraining:
             return
         tensors = {f"model.{n}": t.detach() for n, t in self.optimizer.weights.items()}
         if self.state["step"] and self.state["step"] % SNAPSHOT_EVERY == 0:
-            name = f"snapshot_{self.state['step']:06d}.safetensors"
+            name = f"{SNAPSHOT}{self.state['step']:06d}.safetensors"
             half = {n: t.half() for n, t in tensors.items()}
             save_tensors(self.folder / name, half, {"state": json.dumps(self.state)})
         for name, part in self.optimizer.parts.items():
@@ -217,7 +217,7 @@ class Pretraining:
     def _load(self) -> None:
         import torch
 
-        weights, moments, self.state = read_checkpoint(self.folder)
+        weights, moments, self.state = read_checkpoint(self.folder / CHECKPOINT)
         with torch.no_grad():
             for name, weight in self.optimizer.weights.items():
                 weight.copy_(weights[name])
