@@ -108,7 +108,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from ftlab.batch.parameters import complete_parameters, parse_value
+    from ftlab.batch.parameters import check_runs, complete_parameters, parse_value
     from ftlab.batch.running import outcome_table, refresh, run_notebook
     from ftlab.notebook.files import find_notebook, notebook_paths, write_readme_table
 
@@ -129,6 +129,8 @@ def _run(arguments: argparse.Namespace) -> int:
         for path in paths:  # all of them are checked before the first one runs
             values = {name: parse_value(path, name, text) for name, text in given.items()}
             wanted.append(complete_parameters(path, values, here))
+        for path, values in zip(paths, wanted, strict=True):
+            check_runs(path, [values])
         outcomes = [run_notebook(*item) for item in zip(paths, wanted, strict=True)]
     print(outcome_table(outcomes))
     return int(any(outcome.failure for outcome in outcomes))
@@ -145,6 +147,7 @@ def _keep(arguments: argparse.Namespace) -> int:
 
 def _sweep(arguments: argparse.Namespace) -> int:
     from ftlab.batch.folder import DONE, FAILED, SweepFolder
+    from ftlab.batch.parameters import check_runs
     from ftlab.batch.plan import MOST_RUNS, read_plan
     from ftlab.batch.reporting import foreseen, outcome, write_results
     from ftlab.batch.sweeping import share_out, sweep
@@ -152,6 +155,7 @@ def _sweep(arguments: argparse.Namespace) -> int:
     _check_cluster(arguments)
     plan = read_plan(arguments.file, None if arguments.yes or arguments.dry_run else MOST_RUNS)
     folder = SweepFolder(arguments.output or results_dir() / "sweeps" / arguments.file.stem)
+    check_runs(plan.notebook, (run.parameters for run in plan.runs))
     share = share_out(arguments.jobs)
     _told(foreseen(plan, folder, share.jobs))
     if arguments.dry_run:
