@@ -6,6 +6,7 @@ import argparse
 import re
 import sys
 from collections.abc import Iterable, Sequence
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,17 @@ from ftlab.common.libraries import require
 from ftlab.common.paths import results_dir
 from ftlab.notebook.parameters import PROFILES
 
+WHICH = "a number ('01'), a word of its name ('lora') or a file"
+
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says: 0 if all went well, 1 if a run failed, 2 if it cannot be
     done, 130 if it was interrupted."""
-    arguments = _parser().parse_args(argv)
+    parser = _parser()
+    arguments = parser.parse_args(argv)
+    if not arguments.command:
+        parser.print_help()
+        return 0
     try:
         return arguments.command(arguments)
     except LabError as error:
@@ -35,13 +42,13 @@ def _parser() -> argparse.ArgumentParser:
         description="Run the lab's notebooks without opening them.",
         epilog="`ftlab COMMAND --help` shows the options of a command. The README has examples.",
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser.set_defaults(command=None)
+    parser.add_argument("--version", action="version", version=f"ftlab {version('ftlab')}")
+    commands = parser.add_subparsers(metavar="COMMAND")
 
     run = commands.add_parser("run", help="run some or all notebooks")
     run.set_defaults(command=_run)
-    run.add_argument(
-        "notebooks", nargs="*", metavar="NOTEBOOK", help="numbers, names or files; default: all"
-    )
+    run.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help=f"{WHICH}; default: all")
     run.add_argument(
         "-p",
         nargs=2,
@@ -58,6 +65,12 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="run the notebooks with the values stored in them and save the outputs in notebooks/",
     )
+
+    listed = commands.add_parser("list", help="list the notebooks, with title and minutes")
+    listed.set_defaults(command=_list)
+    known = commands.add_parser("params", help="list a notebook's parameters, and what they may be")
+    known.set_defaults(command=_params)
+    known.add_argument("notebook", metavar="NOTEBOOK", help=WHICH)
 
     sweep = commands.add_parser(
         "sweep",
@@ -134,6 +147,21 @@ def _run(arguments: argparse.Namespace) -> int:
         outcomes = [run_notebook(*item) for item in zip(paths, wanted, strict=True)]
     print(outcome_table(outcomes))
     return int(any(outcome.failure for outcome in outcomes))
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from ftlab.notebook.listing import notebook_list
+
+    return _told(notebook_list())
+
+
+def _params(arguments: argparse.Namespace) -> int:
+    from ftlab.batch.parameters import read_parameters
+    from ftlab.notebook.files import find_notebook
+    from ftlab.notebook.listing import parameter_list
+
+    notebook = read_parameters(find_notebook(arguments.notebook, Path.cwd()))
+    return _told(parameter_list(notebook.contract, notebook.defaults))
 
 
 def _keep(arguments: argparse.Namespace) -> int:

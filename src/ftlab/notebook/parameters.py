@@ -23,6 +23,7 @@ __all__ = [
     "check_name",
     "check_parameters",
     "defaults_of",
+    "help_of",
     "own_names",
     "parameters_source",
 ]
@@ -241,9 +242,13 @@ def parameters_source(notebook: str) -> str:
     lines = []
     for name, default in defaults_of(notebook).items():
         text = f'"{default}"' if isinstance(default, str) else repr(default)
-        help_text = HELP_IN.get((notebook, name), CONTRACT[name].help)
-        lines.append(f"{name} = {text}  # {help_text}")
+        lines.append(f"{name} = {text}  # {help_of(notebook, name)}")
     return "\n".join(lines)
+
+
+def help_of(notebook: str, name: str) -> str:
+    """What a notebook's parameter means, in a line."""
+    return HELP_IN.get((notebook, name), CONTRACT[name].help)
 
 
 def defaults_of(notebook: str) -> dict[str, Value]:
