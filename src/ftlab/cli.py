@@ -22,7 +22,10 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says: 0 if all went well, 1 if a run failed, 2 if it cannot be
     done, 130 if it was interrupted."""
     parser = _parser()
-    arguments = parser.parse_args(argv)
+    arguments, others = parser.parse_known_args(argv)
+    if others and arguments.command is not _lab:  # which gives them to JupyterLab
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
+    arguments.others = others
     if not arguments.command:
         parser.print_help()
         return 0
@@ -71,6 +74,20 @@ def _parser() -> argparse.ArgumentParser:
     known = commands.add_parser("params", help="list a notebook's parameters, and what they may be")
     known.set_defaults(command=_params)
     known.add_argument("notebook", metavar="NOTEBOOK", help=WHICH)
+
+    about = "open JupyterLab on your own copy of the notebooks, in work/"
+    lab = commands.add_parser(
+        "lab",
+        help=about,
+        description=f"{about}, which is made if it is missing. Other options are JupyterLab's: "
+        "--no-browser, --port=8900.",
+    )
+    lab.set_defaults(command=_lab)
+    lab.add_argument("notebook", nargs="?", default="00", metavar="NOTEBOOK", help=WHICH)
+    about = "make a new copy of the notebooks in work/, and put the old one aside in work/earlier/"
+    fresh = commands.add_parser("fresh", help=about, description=about)
+    fresh.set_defaults(command=_fresh)
+    fresh.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help=f"{WHICH}; default: all")
 
     sweep = commands.add_parser(
         "sweep",
@@ -162,6 +179,22 @@ def _params(arguments: argparse.Namespace) -> int:
 
     notebook = read_parameters(find_notebook(arguments.notebook, Path.cwd()))
     return _told(parameter_list(notebook.contract, notebook.defaults))
+
+
+def _lab(arguments: argparse.Namespace) -> int:
+    from ftlab.notebook.files import find_notebook
+    from ftlab.notebook.working_copy import make_copies, open_jupyter
+
+    path = find_notebook(arguments.notebook, Path.cwd())
+    _told(make_copies())
+    open_jupyter(path, arguments.others)
+    return 0
+
+
+def _fresh(arguments: argparse.Namespace) -> int:
+    from ftlab.notebook.working_copy import make_fresh
+
+    return _told(make_fresh(arguments.notebooks, Path.cwd()))
 
 
 def _keep(arguments: argparse.Namespace) -> int:
