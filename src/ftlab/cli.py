@@ -21,7 +21,7 @@ WHICH = "a number ('01'), a word of its name ('lora') or a file"
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says: 0 if all went well, 1 if a run failed, 2 if it cannot be
     done, 130 if it was interrupted."""
-    parser = _parser()
+    parser = command_line()
     arguments, others = parser.parse_known_args(argv)
     if others and arguments.command is not _lab:  # which gives them to JupyterLab
         parser.error(f"unrecognized arguments: {' '.join(others)}")
@@ -39,7 +39,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """What the command line may be; `command` of its result does it."""
     parser = argparse.ArgumentParser(
         "ftlab",
         description="Run the lab's notebooks without opening them.",
