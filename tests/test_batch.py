@@ -130,6 +130,17 @@ def test_refresh_keeps_the_outputs_in_place(root: Path) -> None:
     assert "| [02_bad](notebooks/02_bad.ipynb) | why? | not measured yet |" in readme
 
 
+def test_kept_outputs_name_the_place_where_a_readers_record_will_lie(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FTLAB_RESULTS", str(root / "some where" / "else"))
+    assert main(["run", "--refresh", "01_good"]) == 0
+    kept = nbformat.read(root / "notebooks" / "01_good.ipynb", 4)
+    run = kept.metadata["ftlab"]["run_id"]
+    (told,) = [o.text for cell in kept.cells[1:] for o in cell.outputs if "Record" in o.text]
+    assert told == f"Record written: results/01_good/{run}.json\n"
+
+
 def test_a_failed_refresh_changes_nothing(root: Path) -> None:
     path = root / "notebooks" / "02_bad.ipynb"
     before = path.read_bytes()

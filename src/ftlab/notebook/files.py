@@ -77,9 +77,15 @@ def clean(
     """Make an executed notebook ready to be kept: what only its runner needs is taken out, and
     the measured minutes are written into the title cell. Cell ids and parameters stay.
 
-    Of the run's record its id, its environment and its claims go into the notebook's metadata.
+    Of the run's record its id, its environment and its claims go into the notebook's metadata. It
+    is told to lie in results/, as a reader's own will, wherever this run has left it.
     """
     about = {name: record[name] for name in OF_THE_RECORD} if record else {}
+    if record:
+        place = f"{record['notebook']}/{record['run_id']}.json"
+        told = re.compile(rf"(?<=Record written: ).*(?={re.escape(place)})")
+        for output in (o for cell in code_cells(notebook) for o in cell.outputs if "text" in o):
+            output["text"] = told.sub("results/", output["text"])
     for cell in notebook.cells:
         tags = cell.metadata.get("tags")
         cell.metadata.clear()
