@@ -10,6 +10,7 @@ from typing import Any
 from ftlab.common.errors import LabError
 from ftlab.notebook.parameters import CONTRACT, ParameterError, own_names
 
+CHOICES = ("text_column", "label_column", "task_labels")  # among the columns and labels of a table
 NEAR = 0.7  # difflib's ratio from which a word is taken for a misspelt name
 
 
@@ -48,9 +49,6 @@ def check_sources(notebook: str, values: Mapping[str, Any], *, own: bool = True)
         text = str(error)
         named = text.split()[0].strip(":") in values  # it begins with a parameter's name
         raise ParameterError(text if named else f"Parameter '{name}': {text}") from error
-
-
-CHOICES = ("text_column", "label_column", "task_labels")  # among the columns and labels of a table
 
 
 def _check_tasks(notebook: str, values: Mapping[str, Any]) -> None:
