@@ -10,7 +10,7 @@ TESTS := $(RUN) -m pytest -q -n 2 --dist=worksteal
 export OMP_WAIT_POLICY ?= PASSIVE
 
 .DEFAULT_GOAL := help
-.PHONY: help setup run check test lint lab refresh world model
+.PHONY: help setup run check test lint lab fresh refresh world model
 
 help: ## show these commands
 	@grep -hE '^[a-z]+:.*## ' Makefile | sed -E 's/^([a-z]+):.*## /  make \1	/' | expand -t 18
@@ -30,8 +30,11 @@ lint: $(READY)
 	$(RUN) -m ruff check .
 	$(RUN) -m mypy
 
-lab: $(READY) ## open JupyterLab on the notebooks
-	$(RUN) -m jupyterlab notebooks
+lab: $(READY) ## open JupyterLab on your own copy of the notebooks, in work/
+	$(RUN) -m ftlab lab
+
+fresh: $(READY) ## make a new copy in work/ and put the old one aside
+	$(RUN) -m ftlab fresh
 
 refresh: $(READY) ## run the notebooks and keep their outputs in notebooks/
 	$(RUN) -m ftlab run --refresh

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -10,8 +11,12 @@ import nbformat
 import pytest
 from nbclient.exceptions import CellTimeoutError
 
+import ftlab
 from ftlab.claims.record import read_record
 from ftlab.cli import main
+from ftlab.common.errors import LabError
+from ftlab.notebook.files import find_notebook
+from ftlab.notebook.parameters import NOTEBOOKS, parameters_source
 
 BEGIN, END = "<!-- notebooks: begin -->", "<!-- notebooks: end -->"
 TITLE = "# Tiny\n\n**Question:** why?\n\n**Before this:** nothing\n\n**Minutes:** not measured yet"
@@ -62,15 +67,22 @@ def only(paths: list[Path]) -> Path:
 
 
 def test_a_failing_notebook_does_not_stop_the_others(
-    root: Path, capfd: pytest.CaptureFixture[str]
+    root: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.chdir(root)
     assert main(["run"]) == 1
     out, err = capfd.readouterr()
     lines = out.splitlines()
     assert [line.split()[0] for line in lines[:4]] == ["notebook", "01_good", "02_bad", "03_good"]
     assert "1 contrary, 1 supported" in lines[1]
     assert "FAILED" in lines[2]
-    assert "02_bad failed: in cell [3], ValueError: the reason" in lines[4]
+    for name, line in (("01_good", lines[4]), ("03_good", lines[5])):  # where it all lies
+        assert line.startswith(f"{name}: results/{name}/")
+        notebook, record = re.findall(r"[^ /]+\.(?:ipynb|json)", line)
+        assert (root / "results" / name / notebook).exists()
+        assert (root / "results" / name / record).exists()
+    assert "02_bad failed: in cell [3], ValueError: the reason" in lines[6]
+    assert lines[7].startswith("  as far as it went: results/02_bad/")
     assert "01_good: 100%" in err  # the bar of its cells
     assert "IPKernelApp" not in err
 
@@ -116,6 +128,17 @@ def test_refresh_keeps_the_outputs_in_place(root: Path) -> None:
     assert readme.endswith("bottom\n")
     assert "| [01_good](notebooks/01_good.ipynb) | why? | 0." in readme
     assert "| [02_bad](notebooks/02_bad.ipynb) | why? | not measured yet |" in readme
+
+
+def test_kept_outputs_name_the_place_where_a_readers_record_will_lie(
+    root: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FTLAB_RESULTS", str(root / "some where" / "else"))
+    assert main(["run", "--refresh", "01_good"]) == 0
+    kept = nbformat.read(root / "notebooks" / "01_good.ipynb", 4)
+    run = kept.metadata["ftlab"]["run_id"]
+    (told,) = [o.text for cell in kept.cells[1:] for o in cell.outputs if "Record" in o.text]
+    assert told == f"Record written: results/01_good/{run}.json\n"
 
 
 def test_a_failed_refresh_changes_nothing(root: Path) -> None:
@@ -193,10 +216,79 @@ def test_a_wrong_parameter_is_refused_before_any_runs(
     assert not (root / "results").exists()
 
 
-@pytest.mark.parametrize("word", ["07", "0", "nowhere.ipynb"])
+@pytest.mark.parametrize("word", ["07", "0", "3", "good", "nowhere.ipynb"])
 def test_what_is_not_one_notebook_is_refused_before_any_runs(
     root: Path, capfd: pytest.CaptureFixture[str], word: str
 ) -> None:
     assert main(["run", "01", word]) == 2
     assert f"'{word}' does not name exactly one notebook" in capfd.readouterr().err
     assert not (root / "results").exists()
+
+
+@pytest.mark.parametrize("word", ["01", "lora", "LoRA", "03_lora", "03_lora.ipynb", "verdicts"])
+def test_a_notebook_is_named_by_its_number_or_a_word_of_its_name(word: str, root: Path) -> None:
+    for name in ("01_pretraining", "03_lora", "99_verdicts"):
+        write_notebook(root, name, "")
+    (root / "notebooks" / "01_good.ipynb").unlink()
+    wanted = {"01": "01_pretraining", "verdicts": "99_verdicts"}.get(word, "03_lora")
+    assert find_notebook(word, root).stem == wanted
+
+
+def test_a_number_is_never_the_beginning_of_another(root: Path) -> None:
+    write_notebook(root, "99_verdicts", "")
+    with pytest.raises(LabError, match=r"01_good, 02_bad, 03_good, 99_verdicts; give a whole"):
+        find_notebook("9", root)
+    with pytest.raises(LabError, match=r"it may be any of 01_good, 03_good; give a whole"):
+        find_notebook("good", root)
+
+
+def test_the_command_alone_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    said = capsys.readouterr().out
+    assert said.startswith("usage: ftlab")
+    for command in ("run", "list", "params", "sweep"):
+        assert f"\n    {command} " in said
+
+
+def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert end.value.code == 0
+    assert capsys.readouterr().out == f"ftlab {ftlab.__version__}\n"
+
+
+def test_the_notebooks_are_listed_with_their_minutes_and_titles(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = root / "notebooks" / "02_bad.ipynb"
+    notebook = nbformat.read(path, 4)
+    notebook.metadata["ftlab"] = {"seconds": 90.0, "profile": "quick", "cores": 2}
+    nbformat.write(notebook, path)
+    assert main(["list"]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split() for line in lines[:3]] == [
+        ["notebook", "minutes", "title"],
+        ["01_good", "?", "Tiny"],
+        ["02_bad", "1.5", "Tiny"],
+    ]
+
+
+def test_the_parameters_of_a_notebook_are_listed_with_what_they_may_be(
+    root: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in NOTEBOOKS:
+        cells = [
+            nbformat.v4.new_code_cell(parameters_source(name), metadata={"tags": ["parameters"]}),
+            nbformat.v4.new_code_cell(f'open_lab("{name}", globals())'),
+        ]
+        path = root / "notebooks" / f"{name}.ipynb"
+        nbformat.write(nbformat.v4.new_notebook(cells=cells), path)
+        assert main(["params", name]) == 0
+        lines = capsys.readouterr().out.splitlines()[1:]
+        assert [line.split()[0] for line in lines[::2]] == list(NOTEBOOKS[name])
+    assert main(["params", "pretraining"]) == 0
+    said = re.sub(" +", " ", capsys.readouterr().out)
+    assert "\ntask_labels 0 keep only this many labels, the most frequent; 0: all\n" in said
+    assert "\n a whole number of at least 2, or 0\n" in said
+    assert "\n tickets, reviews, near, far, dialect, letters, a file or folder, or " in said
+    assert '\ntext_column "" the column' in said

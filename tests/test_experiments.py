@@ -38,7 +38,7 @@ from ftlab.experiments.learning_curve import (
     over_seeds,
     seed_ratio,
 )
-from ftlab.notebook.display import check, guessed, short
+from ftlab.notebook.display import guessed, short
 from ftlab.tuning.methods import with_lora
 
 TINY = TrainingBudget(
@@ -318,16 +318,6 @@ def test_both_sides_are_timed_by_turns() -> None:
     assert (first > 0).all()
     assert calls.count("a") == calls.count("b")
     assert {"ab", "ba"} == {"".join(calls[i : i + 2]) for i in range(2, len(calls), 2)}
-
-
-def test_a_check_answers_at_once_and_never_breaks(monkeypatch: pytest.MonkeyPatch) -> None:
-    said: list[str] = []
-    monkeypatch.setattr("IPython.display.display", lambda shown: said.append(shown.data))
-    for answer in (..., 4, 5, "four"):
-        check(answer, lambda given: given - 4 == 0, "Count again.")
-    assert "Your turn" in said[0]
-    assert said[1] == "✓ Right."
-    assert said[2] == said[3] == "✗ Not yet. Count again."
 
 
 def test_a_guess_is_compared_only_if_there_is_one() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import re
+import shlex
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -14,10 +15,12 @@ import yaml
 from conftest import SMOKE, refused
 from notebook_rules import problems
 
+from ftlab.batch.parameters import parse_value
 from ftlab.batch.running import run_notebook
 from ftlab.claims.record import read_record
+from ftlab.cli import command_line
 from ftlab.common.paths import project_root
-from ftlab.notebook.files import clean, notebook_paths, read_notebook
+from ftlab.notebook.files import clean, find_notebook, notebook_paths, read_notebook
 from ftlab.notebook.parameters import NOTEBOOKS, check_parameters, parameters_source
 
 NAME = "00_start_here"
@@ -88,6 +91,27 @@ def test_an_example_of_a_sweep_names_values_that_its_notebook_takes(path: Path) 
         given = dict(zip(sweep["grid"], values, strict=True))
         check_parameters(notebook.stem, {**NOTEBOOKS[notebook.stem], **sweep["fixed"], **given})
     assert f"ftlab sweep notebooks/sweeps/{path.name} " in notebook.read_text(encoding="utf-8")
+
+
+@SHIPPED
+def test_every_command_that_a_notebook_prints_is_one_of_ours_and_can_be_given(path: Path) -> None:
+    """From any folder of a terminal of JupyterLab, so no command names a notebook's file."""
+    cells = (cell.source for cell in read_notebook(path).cells if cell.cell_type == "markdown")
+    text = "\n".join(cells).replace("\\\n", " ")
+    blocks = re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL)
+    lines = "".join(blocks).splitlines() + re.findall(r"^    (\S.*)$", text, flags=re.MULTILINE)
+    commands = [shlex.split(line) for line in lines if line and not line.startswith("#")]
+    assert commands
+    for command, *words in commands:
+        assert command == "ftlab"
+        given = command_line().parse_args(words)
+        for word in getattr(given, "notebooks", ()):
+            notebook = find_notebook(word, project_root())
+            assert notebook == project_root() / "notebooks" / notebook.name
+            for name, value in given.parameters:
+                parse_value(notebook, name, value)
+        if words[0] == "sweep":
+            assert (project_root() / given.file).is_file()
 
 
 def test_every_notebook_has_a_contract_and_every_contract_a_notebook() -> None:

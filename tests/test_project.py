@@ -43,7 +43,7 @@ ORDER = [
     "batch",
 ]
 DOORS = ["lab", "cli", "__main__"]  # modules beside the rooms, which may import from all of them
-SKIPPED = {".git", ".venv", "results", "build", "__pycache__", ".ipynb_checkpoints"}
+SKIPPED = {".git", ".venv", "results", "work", "build", "__pycache__", ".ipynb_checkpoints"}
 TEXT = {".py", ".md", ".ipynb", ".toml", ".txt", ".yml", ".yaml", ".json", ".csv", ".jsonl", ""}
 
 

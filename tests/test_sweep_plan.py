@@ -194,6 +194,11 @@ def test_a_whole_number_is_a_number(notebook: Path, tmp_path: Path) -> None:
 def test_the_contract_knows_the_names_of_the_labs_own_data() -> None:
     from ftlab.data.tasks import DISTANCES, LETTERS, SHIPPED_TASKS, TOWN
     from ftlab.models.loading import BASE_MODEL
+    from ftlab.rag.stores import SERVERS
+
+    index = CONTRACT["index"].source
+    assert index
+    assert index.servers == SERVERS
 
     for name, own in {
         "task_data": {*SHIPPED_TASKS, TOWN, *DISTANCES, LETTERS},
@@ -251,10 +256,10 @@ def test_an_index_need_not_be_there_and_documents_must(notebook: Path, tmp_path:
         ("price_input", "0.01", 0.01),
         ("price_input", "1e-3", 0.001),
         ("price_input", "2", 2.0),
-        ("index", "007", "007"),
-        ("index", "1e-3", "1e-3"),
-        ("index", "true", "true"),
-        ("index", " x ", " x "),
+        ("base_model", "007", "007"),
+        ("base_model", "1e-3", "1e-3"),
+        ("base_model", "true", "true"),
+        ("base_model", " x ", " x "),
         ("documents", CODE_LIKE, CODE_LIKE),
     ],
 )

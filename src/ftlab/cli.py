@@ -5,27 +5,30 @@ from __future__ import annotations
 import argparse
 import re
 import sys
-from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ftlab.common.errors import LabError
 from ftlab.common.libraries import require
 from ftlab.common.paths import results_dir
 from ftlab.notebook.parameters import PROFILES
 
-if TYPE_CHECKING:
-    from ftlab.batch.folder import SweepFolder
-    from ftlab.batch.plan import Plan
-
-SHOWN_RUNS = 20  # of a dry run's list and of failures
+WHICH = "a number ('01'), a word of its name ('lora') or a file"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Do what the command line says: 0 if all went well, 1 if a run failed, 2 if it cannot be
     done, 130 if it was interrupted."""
-    arguments = _parser().parse_args(argv)
+    parser = command_line()
+    arguments, others = parser.parse_known_args(argv)
+    if others and arguments.command is not _lab:  # which gives them to JupyterLab
+        parser.error(f"unrecognized arguments: {' '.join(others)}")
+    arguments.others = others
+    if not arguments.command:
+        parser.print_help()
+        return 0
     try:
         return arguments.command(arguments)
     except LabError as error:
@@ -36,19 +39,20 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 130
 
 
-def _parser() -> argparse.ArgumentParser:
+def command_line() -> argparse.ArgumentParser:
+    """What the command line may be; `command` of its result does it."""
     parser = argparse.ArgumentParser(
         "ftlab",
         description="Run the lab's notebooks without opening them.",
         epilog="`ftlab COMMAND --help` shows the options of a command. The README has examples.",
     )
-    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    parser.set_defaults(command=None)
+    parser.add_argument("--version", action="version", version=f"ftlab {version('ftlab')}")
+    commands = parser.add_subparsers(metavar="COMMAND")
 
     run = commands.add_parser("run", help="run some or all notebooks")
     run.set_defaults(command=_run)
-    run.add_argument(
-        "notebooks", nargs="*", metavar="NOTEBOOK", help="numbers, names or files; default: all"
-    )
+    run.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help=f"{WHICH}; default: all")
     run.add_argument(
         "-p",
         nargs=2,
@@ -65,6 +69,26 @@ def _parser() -> argparse.ArgumentParser:
         action="store_true",
         help="run the notebooks with the values stored in them and save the outputs in notebooks/",
     )
+
+    listed = commands.add_parser("list", help="list the notebooks, with title and minutes")
+    listed.set_defaults(command=_list)
+    known = commands.add_parser("params", help="list a notebook's parameters, and what they may be")
+    known.set_defaults(command=_params)
+    known.add_argument("notebook", metavar="NOTEBOOK", help=WHICH)
+
+    about = "open JupyterLab on your own copy of the notebooks, in work/"
+    lab = commands.add_parser(
+        "lab",
+        help=about,
+        description=f"{about}, which is made if it is missing. Other options are JupyterLab's: "
+        "--no-browser, --port=8900.",
+    )
+    lab.set_defaults(command=_lab)
+    lab.add_argument("notebook", nargs="?", default="00", metavar="NOTEBOOK", help=WHICH)
+    about = "make a new copy of the notebooks in work/, and put the old one aside in work/earlier/"
+    fresh = commands.add_parser("fresh", help=about, description=about)
+    fresh.set_defaults(command=_fresh)
+    fresh.add_argument("notebooks", nargs="*", metavar="NOTEBOOK", help=f"{WHICH}; default: all")
 
     sweep = commands.add_parser(
         "sweep",
@@ -115,7 +139,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(arguments: argparse.Namespace) -> int:
-    from ftlab.batch.parameters import complete_parameters, parse_value
+    from ftlab.batch.parameters import check_runs, complete_parameters, parse_value
     from ftlab.batch.running import outcome_table, refresh, run_notebook
     from ftlab.notebook.files import find_notebook, notebook_paths, write_readme_table
 
@@ -136,9 +160,42 @@ def _run(arguments: argparse.Namespace) -> int:
         for path in paths:  # all of them are checked before the first one runs
             values = {name: parse_value(path, name, text) for name, text in given.items()}
             wanted.append(complete_parameters(path, values, here))
+        for path, values in zip(paths, wanted, strict=True):
+            check_runs(path, [values])
         outcomes = [run_notebook(*item) for item in zip(paths, wanted, strict=True)]
     print(outcome_table(outcomes))
     return int(any(outcome.failure for outcome in outcomes))
+
+
+def _list(arguments: argparse.Namespace) -> int:
+    from ftlab.notebook.listing import notebook_list
+
+    return _told(notebook_list())
+
+
+def _params(arguments: argparse.Namespace) -> int:
+    from ftlab.batch.parameters import read_parameters
+    from ftlab.notebook.files import find_notebook
+    from ftlab.notebook.listing import parameter_list
+
+    notebook = read_parameters(find_notebook(arguments.notebook, Path.cwd()))
+    return _told(parameter_list(notebook.contract, notebook.defaults))
+
+
+def _lab(arguments: argparse.Namespace) -> int:
+    from ftlab.notebook.files import find_notebook
+    from ftlab.notebook.working_copy import make_copies, open_jupyter
+
+    path = find_notebook(arguments.notebook, Path.cwd())
+    _told(make_copies())
+    open_jupyter(path, arguments.others)
+    return 0
+
+
+def _fresh(arguments: argparse.Namespace) -> int:
+    from ftlab.notebook.working_copy import make_fresh
+
+    return _told(make_fresh(arguments.notebooks, Path.cwd()))
 
 
 def _keep(arguments: argparse.Namespace) -> int:
@@ -152,15 +209,17 @@ def _keep(arguments: argparse.Namespace) -> int:
 
 def _sweep(arguments: argparse.Namespace) -> int:
     from ftlab.batch.folder import DONE, FAILED, SweepFolder
+    from ftlab.batch.parameters import check_runs
     from ftlab.batch.plan import MOST_RUNS, read_plan
+    from ftlab.batch.reporting import foreseen, outcome, write_results
     from ftlab.batch.sweeping import share_out, sweep
 
     _check_cluster(arguments)
     plan = read_plan(arguments.file, None if arguments.yes or arguments.dry_run else MOST_RUNS)
     folder = SweepFolder(arguments.output or results_dir() / "sweeps" / arguments.file.stem)
+    check_runs(plan.notebook, (run.parameters for run in plan.runs))
     share = share_out(arguments.jobs)
-    for line in _foreseen(plan, folder, share.jobs):
-        print(line)
+    _told(foreseen(plan, folder, share.jobs))
     if arguments.dry_run:
         return 0
     if arguments.scheduler:
@@ -170,17 +229,11 @@ def _sweep(arguments: argparse.Namespace) -> int:
     folder.prepare(plan)
     limit = arguments.limit and arguments.limit * 60
     results = sweep(plan, folder, share=share, limit=limit, scheduler=arguments.scheduler)
-    failed = [result for result in results if result.state == FAILED]
-    done = sum(result.state == DONE for result in results)
-    print(f"{done} of {len(results)} runs are done, {len(failed)} failed.")
-    for result in failed[:SHOWN_RUNS]:
-        print(f"  {result.run_id} failed: {result.reason}")
-    if failed:
-        print(f"Failed notebooks, with their tracebacks, are in {folder.path / 'failed'}.")
-        print("Repeat the same command to retry them.")
-    if done:
-        _write_table(folder)
-    return int(bool(failed))
+    _told(outcome(results, folder))
+    states = {result.state for result in results}
+    if DONE in states:
+        _told(write_results(folder))
+    return int(FAILED in states)
 
 
 def _check_cluster(arguments: argparse.Namespace) -> None:
@@ -200,87 +253,32 @@ def _check_cluster(arguments: argparse.Namespace) -> None:
             raise LabError(f"No worker can be reached through {address}: {error}") from error
 
 
-def _foreseen(plan: Plan, folder: SweepFolder, jobs: int) -> Iterator[str]:
-    """What a sweep would do: the runs by what is swept, their number, and the minutes."""
-    from ftlab.batch.folder import DONE
-    from ftlab.batch.plan import estimated_seconds
-
-    states = [folder.state(run.id) for run in plan.runs]
-    missing = [run for run, state in zip(plan.runs, states, strict=True) if state != DONE]
-    for run in missing[:SHOWN_RUNS]:
-        values = ", ".join(f"{name} {run.parameters[name]}" for name in plan.swept)
-        yield f"  {run.id}  {values}"
-    if len(missing) > SHOWN_RUNS:
-        yield f"  ... and {len(missing) - SHOWN_RUNS} more"
-    done = len(plan.runs) - len(missing)
-    yield f"{len(plan.runs)} runs of {plan.notebook.stem}: {done} done, {len(missing)} to do."
-    records = [*results_dir().glob("*/*.json"), *(folder.path / "runs").glob("*.json")]
-    seconds, source = estimated_seconds(plan, records)
-    if seconds is None:
-        yield f"The time this takes is unknown: {source}."
-    elif missing:
-        minutes = seconds * len(missing) / min(jobs, len(missing)) / 60
-        yield (
-            f"This takes about {minutes:.1f} minutes with {jobs} runs at a time: "
-            f"{seconds / 60:.1f} per run, {source}."
-        )
-
-
 def _status(arguments: argparse.Namespace) -> int:
-    from ftlab.batch.folder import FAILED, STATES, SweepFolder, shown_time
+    from ftlab.batch.folder import SweepFolder
+    from ftlab.batch.reporting import progress
 
-    folder = SweepFolder(arguments.folder)
-    plan = folder.plan()
-    states = {run.id: folder.state(run.id) for run in plan.runs}
-    counts = Counter(states.values())
-    print(f"{len(plan.runs)} runs of {plan.notebook.stem}, over {', '.join(plan.swept)}:")
-    print(", ".join(f"{counts[state]} {state}" for state in STATES))
-    for run in [name for name, state in states.items() if state == FAILED][:SHOWN_RUNS]:
-        failure = folder.failure(run)
-        if failure:
-            print(f"  {run} failed at {shown_time(failure.when)}: {failure.reason}")
-    return 0
+    return _told(progress(SweepFolder(arguments.folder)))
 
 
 def _table(arguments: argparse.Namespace) -> int:
     from ftlab.batch.folder import SweepFolder
+    from ftlab.batch.reporting import write_results
 
-    _write_table(SweepFolder(arguments.folder), arguments.metric, dict(arguments.only))
-    return 0
-
-
-def _write_table(
-    folder: SweepFolder, metric: str | None = None, only: dict[str, str] | None = None
-) -> None:
-    from ftlab.batch.figures import sweep_plots, write_plots
-    from ftlab.batch.tables import tidy, verdicts, write_tables
-
-    plan = folder.plan()
-    records = [(run, folder.record(run.id)) for run in plan.runs if folder.is_done(run.id)]
-    if not records:
-        raise LabError(f"No run in {folder.path} has finished yet.")
-    measured = tidy(records, plan.swept)
-    written = write_tables(folder.path, measured, verdicts(records, plan.swept))
-    written += write_plots(folder.path, sweep_plots(measured, plan.swept, metric, only))
-    for path in written:
-        print(f"Written: {path}")
+    folder = SweepFolder(arguments.folder)
+    return _told(write_results(folder, arguments.metric, dict(arguments.only)))
 
 
 def _clean(arguments: argparse.Namespace) -> int:
-    import shutil
-
     from ftlab.batch.folder import SweepFolder
+    from ftlab.batch.reporting import remove_leftovers
 
-    folder = SweepFolder(arguments.folder)
-    found = folder.leftovers([run.id for run in folder.plan().runs])
-    for path in found:
-        if arguments.yes:
-            if path.is_dir():
-                shutil.rmtree(path, ignore_errors=True)
-            else:
-                path.unlink(missing_ok=True)
-        print(f"{'removed' if arguments.yes else 'would remove'} {path}")
-    print(f"{len(found)} files and folders" + ("" if arguments.yes or not found else "; --yes"))
+    return _told(remove_leftovers(SweepFolder(arguments.folder), arguments.yes))
+
+
+def _told(lines: Iterable[str]) -> int:
+    """Print what a command has to tell, line by line as it comes."""
+    for line in lines:
+        print(line, flush=True)
     return 0
 
 

@@ -10,23 +10,21 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from ftlab.claims.claim import Trial
 from ftlab.claims.record import new_run_id
 from ftlab.claims.recording import Record
-from ftlab.common.errors import LabError
 from ftlab.common.files import package_sha256
 from ftlab.common.libraries import quiet_libraries, set_seeds
 from ftlab.evaluation import Estimate
 from ftlab.notebook.environment import SHOWN_DIGITS, describe_environment
 from ftlab.notebook.parameters import (
     SEEDS_BY_PROFILE,
-    ParameterError,
     check_parameters,
     defaults_of,
 )
+from ftlab.notebook.sources import check_sources
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -70,13 +68,15 @@ def open_lab(notebook: str, namespace: dict[str, Any]) -> Lab:
     had; then sets the seeds of Python, NumPy and torch, quiets the libraries, prints the
     environment and starts the record.
     """
+    from ftlab.models import model_folder
+
     values = check_parameters(notebook, _given(notebook, namespace))
-    model_folder = _check_sources(values)
+    check_sources(notebook, values)
     count = values.get("seeds") or SEEDS_BY_PROFILE[values["profile"]]
     seeds = list(range(values["seed"], values["seed"] + count))
     set_seeds(values["seed"])
     quiet_libraries()
-    environment, why = describe_environment(model_folder)
+    environment, why = describe_environment(model_folder(values["base_model"]))
     environment["code"] = package_sha256()
     print(f"{notebook}: profile {values['profile']}, seeds {', '.join(map(str, seeds))}")
     for key, value in environment.items():
@@ -110,44 +110,3 @@ def _plain_names(namespace: Mapping[str, Any]) -> Iterator[str]:
         plain = value is None or isinstance(value, (bool, int, float, str, list, dict, tuple))
         if plain and not name.startswith("_") and name not in NOT_PARAMETERS:
             yield name
-
-
-def _check_sources(values: Mapping[str, Any]) -> Path:
-    """The base model's folder; ParameterError if it, or the data, or the folder of records, cannot
-    be had or used."""
-    from ftlab.data import load_tasks
-    from ftlab.models import complete_folder
-
-    try:
-        name = "base_model"
-        folder = complete_folder(values["base_model"])
-        if "task_data" in values:
-            name = "task_data"
-            tasks = load_tasks(
-                values["task_data"],
-                text_column=values.get("text_column", ""),
-                label_column=values.get("label_column", ""),
-                labels=values.get("task_labels", 0),
-                texts_per_label=values.get("texts_per_label", 0),
-                seed=values["seed"],
-            )
-            name, wanted = "first_task", values.get("first_task", "")
-            if wanted and wanted not in tasks:
-                raise LabError(
-                    f"{values['task_data']!r} has no task {wanted!r}: give one of "
-                    f"{', '.join(map(repr, tasks))}, or leave it empty."
-                )
-        if "encoder" in values:
-            name = "encoder"
-            complete_folder(values["encoder"])
-        if "documents" in values:
-            from ftlab.rag.own import read_case
-
-            name = "documents"
-            read_case(values["documents"], values["questions"], values.get("chunk_size", 0))
-        if values.get("records") and not Path(values["records"]).is_dir():
-            raise LabError(f"Parameter 'records': there is no folder {values['records']}.")
-    except LabError as error:
-        text = str(error)
-        raise ParameterError(text if name in text else f"Parameter '{name}': {text}") from error
-    return folder

@@ -1,7 +1,7 @@
 """Which parameters a run is asked for: known, of the right kind, and with files that are there.
 
-All of it is decided before a kernel starts. What only the run itself can tell, such as whether a
-name on the Hub is there or a file holds what it should, is left to `open_lab`.
+All of it is decided before a kernel starts. Whether a name on the Hub is there and a file holds
+what it should is looked up by `check_runs`, for what the lab does not bring itself.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import ast
 import contextlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -28,11 +28,16 @@ from ftlab.notebook.parameters import (
     check_parameters,
     defaults_of,
 )
+from ftlab.notebook.sources import check_sources, refuse_misspelt
 
 # Papermill writes a run's values into a cell of its own, behind the notebook's: those hold.
 TAGS = ("parameters", "injected-parameters")
-SERVER = re.compile(r"\w+://")
 DRIVE = re.compile(r"[A-Za-z]:")
+# Parameters that do not change what is read from a model, data or documents.
+OF_NO_SOURCE = {n for n in CONTRACT if n.startswith("price")} | {
+    *("profile", "seed", "seeds", "trainable_blocks", "rank", "learning_rate", "other_ways"),
+    *("index", "k", "texts_per_label"),
+}
 BOOLEANS = {"true": True, "false": False}
 
 
@@ -51,7 +56,8 @@ class NotebookParameters:
         ParameterError for a name or a value that cannot be, LabError for a file that is not there.
         """
         check_name(self.contract, name)
-        return _with_file(name, _checked(name, value), [base, self.path.parent])
+        folders = [base, self.path.parent]
+        return _with_file(self.contract, name, _checked(name, value), folders)
 
     def complete(self, values: Mapping[str, Value]) -> dict[str, Value]:
         """All parameters of a run in which `values`, as `value` gives them, are set.
@@ -65,7 +71,7 @@ class NotebookParameters:
             elif name in self.defaults:
                 try:
                     own = _checked(name, self.defaults[name])
-                    found[name] = _with_file(name, own, [self.path.parent])
+                    found[name] = _with_file(self.contract, name, own, [self.path.parent])
                 except LabError as error:
                     raise LabError(f"{self.path}, in its parameters cell: {error}") from None
             else:
@@ -110,6 +116,18 @@ def complete_parameters(path: Path, values: Mapping[str, object], base: Path) ->
     )
 
 
+def check_runs(path: Path, runs: Iterable[Mapping[str, Any]]) -> None:
+    """Look whether what the complete parameters of some runs of a notebook name can be had and
+    used, each source once; ParameterError if not."""
+    contract = contract_of(path)
+    seen = set()
+    for parameters in runs:
+        about = frozenset((n, v) for n, v in parameters.items() if n not in OF_NO_SOURCE)
+        if about not in seen:
+            seen.add(about)
+            check_sources(contract, parameters, own=False)
+
+
 def parse_value(path: Path, name: str, text: str) -> Value:
     """A value as a command line gives it, turned into what the contract says it is.
 
@@ -135,13 +153,13 @@ def _checked(name: str, value: object) -> Value:
     return value
 
 
-def _with_file(name: str, value: Value, folders: list[Path]) -> Value:
+def _with_file(contract: str, name: str, value: Value, folders: list[Path]) -> Value:
     """The absolute path of what `value` names in the first of `folders` that holds it; `value`
     itself if it is no path."""
     source = CONTRACT[name].source
     if source is None or not isinstance(value, str) or value in ("", *source.own):
         return value
-    if source.made and SERVER.match(value):
+    if value.startswith(source.servers):
         return value
     paths = [os.path.abspath(folder / os.path.expanduser(value)) for folder in folders]
     for path in paths:
@@ -149,6 +167,7 @@ def _with_file(name: str, value: Value, folders: list[Path]) -> Value:
             return path
     if source.made:
         return paths[0]
+    refuse_misspelt(contract, name, value)
     if source.hub and not _looks_like_a_path(value):
         return value
     places = " or ".join(dict.fromkeys(str(folder) for folder in folders))

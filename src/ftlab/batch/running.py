@@ -158,17 +158,27 @@ def refresh(path: Path) -> Outcome:
 
 
 def outcome_table(outcomes: Sequence[Outcome]) -> str:
-    """Notebook, minutes, verdicts; below it the reason of every failure."""
+    """Notebook, minutes, verdicts; below it where each run lies, or why it failed."""
     width = max(len(outcome.name) for outcome in outcomes)
     lines = [f"{'notebook':<{width}}  minutes  verdicts"]
     for outcome in outcomes:
         last = "FAILED" if outcome.failure else outcome.verdicts
         lines.append(f"{outcome.name:<{width}}  {outcome.seconds / 60:7.1f}  {last}")
-    for outcome in outcomes:
+    for outcome in sorted(outcomes, key=lambda outcome: bool(outcome.failure)):
+        where = _from_here(outcome.executed)
         if outcome.failure:
             lines.append(f"{outcome.name} failed: {outcome.failure}")
-            lines.append(f"  as far as it went: {outcome.executed}")
+            lines.append(f"  as far as it went: {where}")
+        else:
+            record = outcome.executed.with_suffix(".json")
+            also = f" and {record.name}, its record" if record.exists() else ""
+            lines.append(f"{outcome.name}: {where}{also}")
     return "\n".join(lines)
+
+
+def _from_here(path: Path) -> Path:
+    """A path as short as it can be given in this folder."""
+    return path.relative_to(Path.cwd()) if path.is_relative_to(Path.cwd()) else path
 
 
 def verdicts_of(record: Path) -> str:

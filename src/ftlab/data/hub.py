@@ -54,7 +54,7 @@ def _load(repository: str, configuration: str | None, offline: str) -> Any:
             raise LabError(
                 f"The dataset '{repository}' is not in the local Hub cache "
                 f"({constants.HF_HUB_CACHE}), and {offline}: load it once with a network, or give "
-                "task_data a CSV or JSONL file."
+                "a CSV or JSON Lines file."
             ) from error
         raise _explained(repository, error) from error
 

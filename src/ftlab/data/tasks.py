@@ -26,6 +26,7 @@ TOWN = "town"  # the name for all tasks that the town makes, which differ in the
 TOWN_SIZES = (512, 200, 600)  # texts to learn from, for choices, for the test
 LETTERS = "letters"  # the name of the task of the shops' inbox
 LETTERS_SIZES = (800, 300, 3000)
+OWN_TASKS = (*SHIPPED_TASKS, TOWN, *DISTANCES, LETTERS)
 FILE_SUFFIXES = (*TABLE_SUFFIXES, ".txt", ".parquet", ".xlsx", ".xls", ".zip", ".gz")
 
 
@@ -226,7 +227,7 @@ def _open(task_data: str, notes: list[str]) -> tuple[str, str, dict[str, Table]]
     if path.suffix.lower() in FILE_SUFFIXES or not is_hub_name(task_data.partition(":")[0]):
         raise LabError(
             f"task_data: there is no file or folder '{task_data}' in {Path.cwd()}; "
-            f"give an existing one, a shipped task ({', '.join(SHIPPED_TASKS)}) or a Hub dataset."
+            f"give an existing one, one of the lab's ({', '.join(OWN_TASKS)}) or a Hub dataset."
         )
     try:
         return task_data, f"Hub dataset {task_data}", read_hub_dataset(task_data, notes)
@@ -234,8 +235,8 @@ def _open(task_data: str, notes: list[str]) -> tuple[str, str, dict[str, Table]]
         if "/" in task_data:
             raise
         raise LabError(
-            f"'{task_data}' is neither a task shipped with the lab "
-            f"({', '.join(SHIPPED_TASKS)}) nor a file or folder here; on the Hub: {error}"
+            f"'{task_data}' is neither a task of the lab "
+            f"({', '.join(OWN_TASKS)}) nor a file or folder here; on the Hub: {error}"
         ) from error
 
 

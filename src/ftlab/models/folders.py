@@ -36,7 +36,7 @@ def model_folder(base_model: str) -> Path:
     if folder.is_dir():
         return _checked(folder, base_model)
     if folder.exists():
-        raise LabError(f"{base_model} is a file: give base_model the folder of the model.")
+        raise LabError(f"{base_model} is a file: give the folder of the model.")
     if not is_hub_name(base_model):
         raise LabError(f"There is no model folder {base_model!r}.")
     return _checked(_from_hub(base_model), base_model)
@@ -84,12 +84,12 @@ def _from_hub(name: str) -> Path:
         if absent and offline:
             raise LabError(
                 f"The model {name!r} is neither a folder here nor in the local Hub cache, and "
-                f"{offline}: load it once with a network, or give base_model a folder."
+                f"{offline}: load it once with a network, or give a folder."
             ) from error
         first = error.__cause__ if absent else None  # what the Hub answered, before the cache
         raise LabError(
             f"The model {name!r} could not be downloaded from the Hub ({_reason(first or error)}): "
-            "try again later, or give base_model a folder."
+            "try again later, or give a folder."
         ) from error
     _fetched[name] = Path(found)
     return _fetched[name]

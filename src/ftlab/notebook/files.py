@@ -31,21 +31,25 @@ def notebook_paths() -> list[Path]:
 
 
 def find_notebook(word: str, base: Path) -> Path:
-    """The notebook meant by a path from the folder `base`, or by a name or number ('01') of the
-    lab's own; LabError unless it is exactly one."""
+    """The notebook meant by a path from the folder `base`, or by the name of one of the lab's own,
+    its number ('01') or a word of its name ('lora'); LabError unless it is exactly one."""
     file = base / word
     if file.is_file():
         return file.resolve()
-    shipped, name = notebook_paths(), word.removesuffix(".ipynb")
-    found = [path for path in shipped if path.stem == name]
-    found = found or [path for path in shipped if name and path.stem.startswith(name)]
+    shipped, name = notebook_paths(), word.removesuffix(".ipynb").lower()
+    found = [path for path in shipped if name in (path.stem.lower(), *_words(path))]
     if len(found) != 1:
-        names = ", ".join(path.stem for path in shipped)
+        names = ", ".join(path.stem for path in found or shipped)
+        which = "it may be any of" if found else "the lab's notebooks are"
         raise LabError(
             f"'{word}' does not name exactly one notebook: there is no such file in {base}, and "
-            f"the lab's notebooks are {names}."
+            f"{which} {names}; give a whole number ('01') or a word that only one has ('lora')."
         )
     return found[0]
+
+
+def _words(path: Path) -> list[str]:
+    return path.stem.lower().split("_")
 
 
 def read_notebook(path: Path) -> Any:
@@ -73,9 +77,15 @@ def clean(
     """Make an executed notebook ready to be kept: what only its runner needs is taken out, and
     the measured minutes are written into the title cell. Cell ids and parameters stay.
 
-    Of the run's record its id, its environment and its claims go into the notebook's metadata.
+    Of the run's record its id, its environment and its claims go into the notebook's metadata. It
+    is told to lie in results/, as a reader's own will, wherever this run has left it.
     """
     about = {name: record[name] for name in OF_THE_RECORD} if record else {}
+    if record:
+        place = f"{record['notebook']}/{record['run_id']}.json"
+        told = re.compile(rf"(?<=Record written: ).*(?={re.escape(place)})")
+        for output in (o for cell in code_cells(notebook) for o in cell.outputs if "text" in o):
+            output["text"] = told.sub("results/", output["text"])
     for cell in notebook.cells:
         tags = cell.metadata.get("tags")
         cell.metadata.clear()

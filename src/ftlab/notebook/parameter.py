@@ -23,12 +23,15 @@ class Source:
     """That a parameter may name a file or a folder.
 
     `own` are names of what the lab itself brings. `hub`: what is no file may be a name on the
-    Hugging Face Hub. `made`: the file need not be there, as the run makes it.
+    Hugging Face Hub. `made`: the file need not be there, as the run makes it. A file must end in
+    one of `suffixes`, if there are any, unless it begins with one of `servers`: an address.
     """
 
     own: tuple[str, ...] = ()
     hub: bool = False
     made: bool = False
+    suffixes: tuple[str, ...] = ()
+    servers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -67,6 +70,9 @@ class Parameter:
         words = KINDS[self.kind]
         if self.kind is str and not self.may_be_empty:
             words += " that is not empty"
+        if self.source and self.source.suffixes:
+            words = f"a path ending in {' or '.join(self.source.suffixes)}"
+            words += f", or an address such as {self.source.servers[0]}host:19530"
         if self.low is not None and self.high is not None:
             words += f" from {self.low} to {self.high}"
         elif self.low is not None:
@@ -87,6 +93,8 @@ class Parameter:
         if self.choices:
             return value in self.choices
         if isinstance(value, str):
+            if value and self.source and self.source.suffixes:
+                return value.endswith(self.source.suffixes) or value.startswith(self.source.servers)
             return self.may_be_empty or bool(value.strip())
         return (self.low is None or value >= self.low) and (self.high is None or value <= self.high)
 

@@ -23,11 +23,14 @@ __all__ = [
     "check_name",
     "check_parameters",
     "defaults_of",
+    "help_of",
+    "own_names",
     "parameters_source",
 ]
 
 PROFILES = ("smoke", "quick", "full")
 SEEDS_BY_PROFILE = {"smoke": 1, "quick": 3, "full": 5}
+SERVERS = ("http://", "https://", "tcp://")  # of Milvus
 
 CONTRACT = {
     parameter.name: parameter
@@ -136,7 +139,7 @@ CONTRACT = {
             str,
             'a path ending in .db or .npz, or the address of a Milvus server; "": for this run',
             may_be_empty=True,
-            source=Source(made=True),
+            source=Source(made=True, suffixes=(".db", ".npz"), servers=SERVERS),
         ),
         Parameter(
             "chunk_size",
@@ -230,15 +233,22 @@ HELP_IN = {
     ("05_evaluation", "texts_per_label"): "networks train on this many texts per label; 0: all",
 }
 
+# What a parameter cannot be where it allows less.
+NOT_IN = {("01_pretraining_vs_finetuning", "task_data"): ("town",)}
+
 
 def parameters_source(notebook: str) -> str:
     """The source of a notebook's parameters cell, from the contract."""
     lines = []
     for name, default in defaults_of(notebook).items():
         text = f'"{default}"' if isinstance(default, str) else repr(default)
-        help_text = HELP_IN.get((notebook, name), CONTRACT[name].help)
-        lines.append(f"{name} = {text}  # {help_text}")
+        lines.append(f"{name} = {text}  # {help_of(notebook, name)}")
     return "\n".join(lines)
+
+
+def help_of(notebook: str, name: str) -> str:
+    """What a notebook's parameter means, in a line."""
+    return HELP_IN.get((notebook, name), CONTRACT[name].help)
 
 
 def defaults_of(notebook: str) -> dict[str, Value]:
@@ -247,6 +257,13 @@ def defaults_of(notebook: str) -> dict[str, Value]:
             f"'{notebook}' is not one of the lab's notebooks: {', '.join(NOTEBOOKS)}."
         )
     return NOTEBOOKS[notebook]
+
+
+def own_names(notebook: str, name: str) -> tuple[str, ...]:
+    """The names of what the lab itself brings that a notebook's parameter may be."""
+    source = CONTRACT[name].source
+    own = source.own if source else ()
+    return tuple(word for word in own if word not in NOT_IN.get((notebook, name), ()))
 
 
 def check_parameters(notebook: str, values: Mapping[str, object]) -> dict[str, Any]:
@@ -263,6 +280,12 @@ def check_parameters(notebook: str, values: Mapping[str, object]) -> dict[str, A
                 f"Parameter '{name}' is not set: run the cell tagged 'parameters' first."
             )
         CONTRACT[name].check(values[name])
+        source = CONTRACT[name].source
+        if source and values[name] in source.own and values[name] not in own_names(notebook, name):
+            raise ParameterError(
+                f"Parameter '{name}' cannot be {values[name]!r} in {notebook}, which has one task: "
+                f"give one of {', '.join(own_names(notebook, name))}, or data of your own."
+            )
     return {name: values[name] for name in defaults}
 
 
