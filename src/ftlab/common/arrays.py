@@ -15,7 +15,7 @@ from ftlab.common.files import written_whole
 def read_arrays(path: Path) -> dict[str, np.ndarray]:
     """The arrays of a .npz, each by its name; LabError if it is missing or broken."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
     except Exception as error:  # of zipfile, zlib or numpy, by what is broken
         raise LabError(f"Cannot read the arrays in {path}: {error}") from error
