@@ -17,7 +17,6 @@ from typing import Any
 import pandas as pd
 import torch
 
-import ftlab
 from ftlab.common.files import package_sha256, sha256_of
 from ftlab.common.hardware import choose_device
 from ftlab.data import Task
@@ -26,7 +25,7 @@ from ftlab.models import model_folder
 from ftlab.models.folders import WANTED_FILES
 from ftlab.training.fingerprint import describe, digest_of
 
-PACKAGE = Path(ftlab.__file__).parent
+PACKAGE = Path(__file__).parents[1]
 # The code that decides what a training gives. Not the recipe of the base model: it shows in the
 # hash of the model.
 ROOMS = ("common", "world", "data", "models", "training", "tuning")
@@ -97,7 +96,7 @@ def about_method(method: Any) -> dict[str, Any]:
     """Whatever decides what a method makes of its data, at one value of its hyperparameter: its
     fields, and the code of a class that is not the package's own."""
     kind = type(method)
-    own = kind.__module__.partition(".")[0] == ftlab.__name__
+    own = kind.__module__.startswith("ftlab.")
     fields = {
         name: _about(name, value)
         for name, value in _fields(method).items()

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import torch
 
 from ftlab.evaluation import correct
 from ftlab.evaluation.forgetting import ForgettingProbe
@@ -45,26 +47,42 @@ class Job:
 
 def run_job(job: Job, trainings: Trainings) -> Training:
     """Train, measure, and keep what came out before it is handed back."""
+    with _one_thread():
+        training = _trained(job, trainings)
+    trainings.store(job.key, training, {"about": job.about})
+    return training
+
+
+def _trained(job: Job, trainings: Trainings) -> Training:
     try:
         fitted = job.method.fit(job.rows, job.value, job.seed)
     except Diverged as error:
-        training = Training(
+        return Training(
             np.full(len(job.validation), WRONG),
             np.full(len(job.test), WRONG),
             {"rows": len(job.rows)},
             diverged=str(error),
         )
-    else:
-        if job.keep_network and fitted.model is not None:
-            trainings.store_network(job.key, fitted.model)
-        training = Training(
-            np.asarray(fitted.predict(job.validation)),
-            np.asarray(fitted.predict(job.test)),
-            _measured(job, fitted),
-            fitted.history,
-        )
-    trainings.store(job.key, training, {"about": job.about})
-    return training
+    if job.keep_network and fitted.model is not None:
+        trainings.store_network(job.key, fitted.model)
+    return Training(
+        np.asarray(fitted.predict(job.validation)),
+        np.asarray(fitted.predict(job.test)),
+        _measured(job, fitted),
+        fitted.history,
+    )
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """As many threads as a process of its own has: sums of more threads differ in their last
+    digits, and a comparison that goes on elsewhere must end with the same numbers."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _measured(job: Job, fitted: FittedModel) -> dict[str, float | None]:

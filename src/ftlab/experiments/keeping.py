@@ -111,10 +111,13 @@ class Trainings:
 
     def load_network(self, key: str, model: torch.nn.Module) -> None:
         """Put the kept weights into a network that was built as the trained one was."""
+        path = self._network(key)
         try:
-            model.load_state_dict(load_file(self._network(key)), strict=False)
+            odd = model.load_state_dict(load_file(path), strict=False).unexpected_keys
         except (OSError, RuntimeError, SafetensorError) as error:
-            raise LabError(f"Cannot read {self._network(key)}: {error}") from error
+            raise LabError(f"Cannot read {path}: {error}") from error
+        if odd:
+            raise LabError(f"{path} does not fit this network, which has no {odd[0]}.")
 
     def drop_network(self, key: str) -> None:
         """Delete the weights of this training, if they are kept."""

@@ -109,7 +109,7 @@ class FairComparison:
         if block is not None:
             return mean_interval(block)
         numbers = self.per_seed(method, metric, **where)
-        return over_seeds(_finite(numbers, method, metric), **_bounds(metric, 0.0, 1.0))
+        return over_seeds(list(_finite(numbers, method, metric)), **_bounds(metric, 0.0, 1.0))
 
     def difference(self, a: str, b: str, metric: str = "accuracy", **where: Any) -> Estimate:
         """A metric of `a` minus that of `b`, paired. `where`: split, task, budget."""
@@ -117,7 +117,7 @@ class FairComparison:
         if blocks[0] is not None and blocks[1] is not None:
             return paired_difference(blocks[0], blocks[1])
         first, second = (_finite(self.per_seed(m, metric, **where), m, metric) for m in (a, b))
-        return over_seeds(first - second, **_bounds(metric, -1.0, 1.0))
+        return over_seeds(list(first - second), **_bounds(metric, -1.0, 1.0))
 
     def ratio(self, a: str, b: str, metric: str, **where: Any) -> Estimate:
         """How many times `b` is `a` in a metric that is above zero, paired by seed."""
