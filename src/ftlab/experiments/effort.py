@@ -20,6 +20,7 @@ EFFORTS = {
     # Shows that everything runs, and nothing else.
     "smoke": Effort(TrainingBudget(1, 4, 4, max_length=32, eval_points=1), 1),
     # Few trainings, but finished ones.
-    "quick": Effort(TrainingBudget(8, 48, 240, max_length=64, patience=3), 1),
-    "full": Effort(TrainingBudget(15, 120, 500, eval_points=10, patience=3), 3),
+    "quick": Effort(TrainingBudget(8, 48, 240, max_length=64, eval_points=8, patience=4), 1),
+    # Patient: a network that begins with random weights stays at chance for a while.
+    "full": Effort(TrainingBudget(15, 120, 500, eval_points=12, patience=6), 3),
 }

@@ -89,11 +89,13 @@ def _measured(job: Job, fitted: FittedModel) -> dict[str, float | None]:
     some = job.rows.sample(min(TRAIN_TEXTS, len(job.rows)), random_state=job.seed)
     right = correct(fitted.predict(list(some.text)), some.label)
     costs = getattr(job.method, "costs", dict)
+    # Random weights have read nothing that they could forget.
+    asked = job.probe if not getattr(job.method, "random_weights", False) else None
     return {
         "rows": len(job.rows),
         "train": float(right.mean()),
         "steps": fitted.steps,
         "seconds": fitted.seconds,
-        **(job.probe.after(fitted.model) if job.probe else {}),
+        **(asked.after(fitted.model) if asked else {}),
         **costs(),
     }
