@@ -153,6 +153,8 @@ def test_every_seed_chooses_for_itself_and_all_tries_are_told(
     assert done.estimate("peaked").value == 1.0
     assert done.tries().validation.min() < 1.0
     assert "10 (1), 100 (1) of 0.1 to 1000" in done.table().to_string()
+    alone = fair_comparison(words, all_simple, seeds=[0], trainings=trainings).table()
+    assert alone["test accuracy"].str.endswith(" (one seed)").all()
 
 
 def test_a_given_value_is_not_searched_for(task: Any, trainings: Trainings) -> None:
@@ -338,7 +340,7 @@ def test_a_killed_comparison_goes_on_where_it_was(
     script = Path(__file__).with_name("killable_comparison.py")
     process = subprocess.Popen([sys.executable, script, base, killed.folder])
     try:
-        deadline = time.monotonic() + 120
+        deadline = time.monotonic() + 600  # a busy machine takes its time
         while len([*killed.folder.glob("*.npz")]) < 4:
             assert process.poll() is None, "it ended before it was killed"
             assert time.monotonic() < deadline
@@ -529,7 +531,8 @@ def test_all_that_is_measured_can_be_estimated(
     assert done.ratio("full", "random weights", "memory_bytes").value == pytest.approx(1.0)
     assert done.estimate("full", "forgotten").low < done.estimate("full", "forgotten").high
     assert done.estimate("full", split="train").high <= 1.0
-    refused(lambda: done.estimate("majority", "forgotten"), "was not measured of 'majority'")
+    for name in ("majority", "random weights"):
+        refused(lambda name=name: done.estimate(name, "forgotten"), f"not measured of '{name}'")
     table = done.table()
     assert list(table.index) == [("words", name) for name in done.methods]
     assert table.loc[("words", "majority"), "trainable parameters"] == "-"
