@@ -140,11 +140,11 @@ def test_missing_broken_and_wrong_items_are_refused(written: Path) -> None:
     items = written.with_suffix(".npz")
     whole = items.read_bytes()
     items.write_bytes(whole[: len(whole) // 2])
-    refused(lambda: recompute(written), "Cannot read the items", items.name)
+    refused(lambda: recompute(written), "Cannot read the arrays", items.name)
     np.savez(items, x=np.array([{}], dtype=object), allow_pickle=True)
-    refused(lambda: recompute(written), "Cannot read the items", items.name)
+    refused(lambda: recompute(written), "Cannot read the arrays", items.name)
     items.unlink()
-    refused(lambda: recompute(written), "Cannot read the items", items.name)
+    refused(lambda: recompute(written), "Cannot read the arrays", items.name)
     np.savez(items)
     refused(
         lambda: recompute(written), IDS["mean-right"], "do not fit the estimator 'mean_interval'"

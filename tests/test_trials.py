@@ -201,6 +201,15 @@ def test_as_many_seeds_as_foretold_do_decide() -> None:
     assert asked.judge(seeds_interval(values[: 2 * count])) == "supported"
 
 
+def test_a_candidate_tried_again_replaces_what_was_noted_of_it(record: Record) -> None:
+    tried = pd.DataFrame({"method": ["lora", "lora"], "C": [0.1, 1.0], "validation": [0.4, 0.5]})
+    record.search(tried, task="t")
+    record.search(tried.assign(validation=[0.6, 0.5]), task="t")
+    assert [(row["C"], row["validation"]) for row in record.candidates] == [(0.1, 0.6), (1.0, 0.5)]
+    record.search(tried, task="u")
+    assert len(record.candidates) == 4
+
+
 def test_a_run_from_declaration_to_the_written_record(
     record: Record, capsys: pytest.CaptureFixture[str]
 ) -> None:

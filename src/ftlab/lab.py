@@ -7,8 +7,9 @@ The code cell behind the parameters opens the lab:
 
 from __future__ import annotations
 
+import inspect
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -29,10 +30,13 @@ from ftlab.notebook.sources import check_sources
 if TYPE_CHECKING:
     import pandas as pd
 
+    from ftlab.experiments import FairComparison
+
 # What IPython and papermill themselves put into a notebook's namespace.
 NOT_PARAMETERS = {"In", "Out", "PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH"}
 
 T = TypeVar("T")
+C = TypeVar("C", bound="FairComparison")
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,30 @@ class Lab:
     def pick(self, *, smoke: T, quick: T, full: T) -> T:
         """The value for this run's profile: `epochs = lab.pick(smoke=1, quick=5, full=10)`."""
         return {"smoke": smoke, "quick": quick, "full": full}[self.profile]
+
+    def run(self, experiment: Callable[..., C], *arguments: Any, name: str = "", **more: Any) -> C:
+        """What `experiment(*arguments, **more)` finds, with the seeds of this run, and where it
+        asks for them the profile's `effort` and the folder of finished `trainings`.
+
+        Every measured number and every try goes into the record, under the experiment's `name`
+        (that of the function, unless given): two calls of one experiment need two. The cell run
+        again replaces what it had noted.
+        """
+        from ftlab.experiments import EFFORTS, Trainings
+
+        offered = {
+            "seeds": self.seeds,
+            "effort": EFFORTS[self.profile],
+            "trainings": Trainings(modules=(experiment.__module__,)),
+        }
+        wanted = inspect.signature(experiment).parameters
+        taken = {key: value for key, value in offered.items() if key in wanted}
+        found = experiment(*arguments, **{**taken, **more})
+        name = name or experiment.__name__
+        for row in found.metrics():
+            self.record.metric(**row, experiment=name)
+        self.record.search(found.tries(), experiment=name)
+        return found
 
     def declare(self, **words: object) -> pd.DataFrame:
         """The notebook's claims, as a table to show before anything is measured. `words` are those

@@ -7,7 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from ftlab.claims.record import claim_of, estimate_of, items_path, read_items, read_record
+from ftlab.claims.record import claim_of, estimate_of, items_path, read_record
+from ftlab.common.arrays import read_arrays
 from ftlab.common.errors import LabError
 from ftlab.evaluation import Estimate, recomputed
 
@@ -43,7 +44,7 @@ def recompute(path: str | Path) -> list[Recomputed]:
     beside it; LabError if they cannot be read."""
     record = read_record(path)
     place = items_path(path, record)
-    arrays = read_items(place) if place else {}
+    arrays = read_arrays(place) if place else {}
     found = []
     for row in record["claims"]:
         kept, claim, again = estimate_of(row), claim_of(row), None

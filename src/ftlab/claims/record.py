@@ -17,12 +17,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast, get_args
 
-import numpy as np
-
 from ftlab.claims.claim import NOT_JUDGED, VERDICTS, Claim, Direction
 from ftlab.claims.table import find_claim
 from ftlab.common.errors import LabError
-from ftlab.common.files import written_whole
 from ftlab.evaluation import Estimate
 
 SCHEMA = 2
@@ -110,24 +107,6 @@ def items_path(path: str | Path, record: Mapping[str, Any]) -> Path | None:
     if not re.fullmatch(r"\w[\w.-]*\.npz", str(name)):
         raise LabError(f"{path} names '{name}' as the file of its items: no plain name of a .npz.")
     return Path(path).with_name(name)
-
-
-def read_items(path: Path) -> dict[str, np.ndarray]:
-    """The arrays of a .npz, each by its name; LabError if it is missing or broken."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except Exception as error:  # of zipfile, zlib or numpy, by what is broken
-        raise LabError(f"Cannot read the items in {path}: {error}") from error
-
-
-def write_items(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    """Write arrays into a .npz, whole or not at all."""
-    try:
-        with written_whole(path) as beside, beside.open("wb") as file:
-            np.savez_compressed(file, **dict[str, Any](arrays))
-    except OSError as error:
-        raise LabError(f"Cannot write {path}: {error.strerror or error}.") from error
 
 
 def plain(value: Any, where: str) -> Any:

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ftlab.claims.claim import Claim, Trial
-from ftlab.claims.record import SCHEMA, plain, write_items
+from ftlab.claims.record import SCHEMA, plain
 from ftlab.claims.table import claims_of
+from ftlab.common.arrays import write_arrays
 from ftlab.common.errors import LabError
 from ftlab.common.files import write_atomically
 from ftlab.common.paths import results_dir
@@ -132,10 +133,12 @@ class Record:
 
     def search(self, candidates: pd.DataFrame, **keys: Any) -> None:
         """Note what a search tried and how good it was on validation, one candidate a row; with
-        further keys, such as the task."""
+        further keys, such as the task. The same candidate again (a cell run twice) replaces the
+        earlier one."""
         tried = candidates.dropna(axis="columns", how="all").astype(object)
         rows = [plain({**keys, **row.dropna()}, "candidates") for _, row in tried.iterrows()]
-        self.candidates += [row for row in rows if row not in self.candidates]
+        known = {_candidate(row): row for row in self.candidates}
+        self.candidates = [*(known | {_candidate(row): row for row in rows}).values()]
 
     def judge(self, claim_id: str, estimate: Estimate, **words: object) -> Trial:
         """Let a claim stand trial, by the rule of the table. `words` are those in braces, if
@@ -245,7 +248,7 @@ class Record:
                 for trial in self.trials
                 for number, array in enumerate(trial.estimate.data)
             }
-            write_items(self.path.with_suffix(".npz"), arrays)
+            write_arrays(self.path.with_suffix(".npz"), arrays)
         text = json.dumps(content, indent=1, ensure_ascii=False, allow_nan=False) + "\n"
         write_atomically(self.path, text)
         print(f"Record written: {'/'.join(self.path.parts[-3:])}")
@@ -256,6 +259,13 @@ def _hashable(value: Any) -> Hashable:
     if isinstance(value, dict):
         return frozenset((key, _hashable(item)) for key, item in value.items())
     return tuple(map(_hashable, value)) if isinstance(value, list) else value
+
+
+def _candidate(row: dict[str, Any]) -> Hashable:
+    """What was tried, without how good it was."""
+    return _hashable(
+        {key: item for key, item in row.items() if key not in ("validation", "chosen")}
+    )
 
 
 def _row(trial: Trial) -> dict[str, Any]:

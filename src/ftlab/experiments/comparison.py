@@ -26,15 +26,15 @@ from ftlab.data import Task
 from ftlab.evaluation import Estimate, correct, mean_interval, paired_difference, seeds_interval
 from ftlab.evaluation.forgetting import ForgettingProbe
 from ftlab.experiments.estimators import Estimator, FineTuning, FittedModel
+from ftlab.experiments.jobs import TRAIN_TEXTS
 from ftlab.experiments.learning_curve import cost_until
+from ftlab.experiments.results import FULL
+from ftlab.experiments.runs import COUNTED
 
-FULL = 0  # the label budget that means: all there are, as in Task.sample_per_class
 TUNING_SEEDS = 3  # seeds, at most, over which the validation accuracy of a candidate is averaged
-TRAIN_TEXTS = 100  # how many of its training texts a method is asked again, at most
 WORTH_PROCESSES = 300  # training steps from which other processes pay
 HYPERPARAMETERS = ("learning_rate", "C")
 NOT_ASKED = {"forgotten": math.nan, "recall": math.nan}
-COUNTED = ("trainable", "share", "optimizer_bytes", "memory_bytes", "stored_bytes")
 
 
 @dataclass(frozen=True, eq=False)

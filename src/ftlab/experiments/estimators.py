@@ -6,21 +6,13 @@ compare fairly. All are plain dataclasses, which `pickle` carries to another pro
 
 from __future__ import annotations
 
-import math
-import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, ClassVar, Protocol
 
 import numpy as np
 import pandas as pd
-from sklearn.dummy import DummyClassifier
-from sklearn.feature_extraction.text import TfidfVectorizer
-from sklearn.linear_model import LogisticRegression
-from sklearn.pipeline import make_pipeline
-from sklearn.preprocessing import StandardScaler
-from torch import nn
 
 from ftlab import training
 from ftlab.data import Task, collate, encode
@@ -39,10 +31,9 @@ from ftlab.training.budget import TrainingBudget
 from ftlab.tuning.freezing import train_only
 from ftlab.tuning.methods import FULL_FINE_TUNING, TuningMethod
 
-REGRESSION_C = (10.0, 1.0, 100.0)  # inverse strengths of regularisation, for regression on TF-IDF
 CUMULATIVE = ("step", "epoch", "seconds", "examples", "tokens")  # what goes on in the next stage
-MAX_ITERATIONS = 2000  # of a regression
 WATCHED_TEXTS = 80  # validation texts on which accuracy is followed during training
+STOPPING_TEXTS = 300  # those on which it is, where it decides when to stop: a choice needs more
 
 
 @dataclass(frozen=True)
@@ -80,41 +71,7 @@ class Estimator(Protocol):
 
 
 @dataclass(frozen=True)
-class Majority:
-    """Predicts the most frequent label of the whole training part, whatever the text."""
-
-    task: Task
-    name: str = "majority"
-    candidates: tuple[float, ...] = ()
-    hyperparameter: ClassVar[str] = ""
-    given: ClassVar[bool] = False
-
-    def fit(self, rows: pd.DataFrame, value: float = math.nan, seed: int = 0) -> FittedModel:
-        """Nothing that is given changes anything."""
-        model = DummyClassifier().fit(self.task.train.text, self.task.train.label)
-        return FittedModel(model.predict, 0.0)
-
-
-@dataclass(frozen=True)
-class TfidfRegression:
-    """Logistic regression with strength C on TF-IDF of words and pairs of words."""
-
-    candidates: tuple[float, ...] = REGRESSION_C
-    name: str = "TF-IDF + regression"
-    hyperparameter: ClassVar[str] = "C"
-    given: ClassVar[bool] = False
-
-    def fit(self, rows: pd.DataFrame, C: float, seed: int = 0) -> FittedModel:
-        """`seed` changes nothing."""
-        began = time.perf_counter()
-        words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True)
-        model = make_pipeline(words, LogisticRegression(C=C, max_iter=MAX_ITERATIONS))
-        model.fit(rows.text, rows.label)
-        return FittedModel(model.predict, time.perf_counter() - began)
-
-
-@dataclass(frozen=True)
-class _OnBaseModel:
+class OnBaseModel:
     """What methods share that put a head on a base model; `candidates` are for that method."""
 
     name: str
@@ -143,49 +100,11 @@ class _OnBaseModel:
 
 
 @dataclass(frozen=True)
-class FrozenFeatures(_OnBaseModel):
-    """Logistic regression with strength C on the vectors of a network that stays as it is.
-
-    A vector is what a fine-tuned classifier's head would get. It is computed once a text, so the
-    seconds of a fit do not include what an earlier one computed.
-    """
-
-    hyperparameter: ClassVar[str] = "C"
-    given: ClassVar[bool] = False
-    _networks: dict[int, tuple[Classifier, dict[str, np.ndarray]]] = field(
-        default_factory=dict, init=False, repr=False, compare=False
-    )
-
-    def fit(self, rows: pd.DataFrame, C: float, seed: int) -> FittedModel:
-        """`seed` decides the network where its weights are random, and nothing else."""
-        began = time.perf_counter()
-        head = make_pipeline(StandardScaler(), LogisticRegression(C=C, max_iter=MAX_ITERATIONS))
-        head.fit(self.vectors(rows.text, seed), rows.label)
-        return FittedModel(partial(self._predict, head, seed), time.perf_counter() - began)
-
-    def vectors(self, texts: Iterable[str], seed: int) -> np.ndarray:
-        """(texts, width), from the network of this seed."""
-        seed = seed if self.random_weights else 0  # pretrained weights are the same for every seed
-        if seed not in self._networks:
-            model = self.load(seed)
-            model.head = nn.Identity()  # type: ignore[assignment]
-            self._networks[seed] = (model, {})
-        model, known = self._networks[seed]
-        fresh = [text for text in dict.fromkeys(texts) if text not in known]
-        if fresh:
-            known.update(zip(fresh, self.outputs(model, fresh), strict=True))
-        return np.stack([known[text] for text in texts])
-
-    def _predict(self, head: Any, seed: int, texts: Sequence[str]) -> np.ndarray:
-        labels: np.ndarray = head.predict(self.vectors(texts, seed))
-        return labels
-
-
-@dataclass(frozen=True)
-class FineTuning(_OnBaseModel):
+class FineTuning(OnBaseModel):
     """A pretrained network with a new head, trained as far as `tuning` makes it trainable.
 
-    Validation accuracy is followed where there are as many training texts as `watched` names.
+    Validation accuracy is followed where there are as many training texts as `watched` names, and
+    wherever the budget has a `patience`: then the weights with the best one are those that stay.
     """
 
     tuning: TuningMethod = FULL_FINE_TUNING
@@ -200,14 +119,16 @@ class FineTuning(_OnBaseModel):
         """Train with AdamW; the learning rate rises to `learning_rate` and falls to 0.
 
         The stages of a tuning method share the steps evenly, and each warms up anew.
+        `training.Diverged` if the loss leaves the numbers at this learning rate.
         """
-        model = self.load(seed)
-        self.tuning.prepare(model, seed)
+        model = self.prepared(seed)
+        patience = self.training_budget.patience
         train = self.features(model, rows.text, list(rows.label))
         validation = metric = None
-        if len(rows) in self.watched:
+        if patience is not None or len(rows) in self.watched:
             whole = self.task.validation
-            some = whole.sample(min(WATCHED_TEXTS, len(whole)), random_state=seed)
+            most = WATCHED_TEXTS if patience is None else STOPPING_TEXTS
+            some = whole.sample(min(most, len(whole)), random_state=seed)
             validation, metric = self.features(model, some.text, list(some.label)), _accuracy
         steps = self.training_budget.steps(len(rows))
         stages = self.tuning.stages(model) if self.tuning.stages else [None]
@@ -222,6 +143,7 @@ class FineTuning(_OnBaseModel):
                 learning_rate=learning_rate,
                 validation=validation,
                 metric=metric,
+                patience=patience,
                 eval_every=max(1, steps // self.training_budget.eval_points),
                 max_steps=max(1, steps // len(stages)),
                 batch_size=self.training_budget.batch_size,
@@ -240,10 +162,15 @@ class FineTuning(_OnBaseModel):
             model,
         )
 
+    def prepared(self, seed: int) -> Classifier:
+        """The network as it is before its first step."""
+        model = self.load(seed)
+        self.tuning.prepare(model, seed)
+        return model
+
     def costs(self) -> dict[str, float]:
         """What one training step takes, counted on the first batch: see `evaluation.cost`."""
-        model = self.load(0)
-        self.tuning.prepare(model, 0)
+        model = self.prepared(0)
         some = self.task.train[: self.training_budget.batch_size]
         features = self.features(model, some.text, list(some.label))
         with private_rng(0):
@@ -252,12 +179,6 @@ class FineTuning(_OnBaseModel):
     def _predict(self, model: Classifier, texts: Sequence[str]) -> np.ndarray:
         labels: np.ndarray = self.outputs(model, texts).argmax(1)
         return labels
-
-
-def baselines(task: Task, candidates: int) -> list[Estimator]:
-    """What every table needs beside its networks; `candidates` is how many values of C, at most
-    three, the regression chooses from."""
-    return [Majority(task), TfidfRegression(REGRESSION_C[:candidates])]
 
 
 def fine_tunings(

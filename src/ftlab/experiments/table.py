@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -21,7 +22,10 @@ def comparison_table(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
             "time to 95% of best (s)": _text(frame.seconds_to_95, "{:.1f}".format),
             "checkpoint size": _text(frame.stored_bytes, _size),
             "test accuracy": [
-                f"{r.value:.2f} [{r.ci_low:.2f}, {r.ci_high:.2f}]" for r in frame.itertuples()
+                f"{r.value:.2f} [{r.ci_low:.2f}, {r.ci_high:.2f}]"
+                if math.isfinite(r.ci_high - r.ci_low)
+                else f"{r.value:.2f} (one seed)"
+                for r in frame.itertuples()
             ],
             "forgetting (bits per character)": _text(frame.forgotten, "{:.2f}".format),
             "recall afterwards": _text(frame.recall, "{:.2f}".format),

@@ -12,7 +12,8 @@ class TrainingBudget:
 
     Without the lower bound a network would see eight texts a label too rarely to learn anything;
     without the upper one the whole of a task would take too long. `eval_points` is how many times
-    validation accuracy is measured during a training that is watched.
+    validation accuracy is measured during a training that is watched. With `patience` a training
+    ends after so many of them without a better one, and goes back to the best.
     """
 
     epochs: int
@@ -21,6 +22,7 @@ class TrainingBudget:
     max_length: int = 128
     batch_size: int = 16
     eval_points: int = 8
+    patience: int | None = None
 
     def steps(self, rows: int) -> int:
         """Steps for so many training texts."""

@@ -103,8 +103,8 @@ def fit(
 
     Raises LabError, one sentence, for settings, examples or checkpoints that do not fit, for a
     full disk, for a folder in which another run writes its checkpoints, for a loss that is no
-    single number or has no gradient, and when the loss is no longer finite (the model keeps its
-    last good weights).
+    single number or has no gradient; and `Diverged`, one of them, when the loss is no longer finite
+    (the model keeps its last good weights).
     """
     where, why_there = choose_device(device)
     kind, why_so = choose_precision(where, precision)

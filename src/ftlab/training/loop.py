@@ -33,6 +33,10 @@ from ftlab.training.settings import Settings
 Metric = Callable[[np.ndarray, np.ndarray], float]
 
 
+class Diverged(LabError):
+    """The loss, or its gradient, is no longer a finite number: mostly of too high a rate."""
+
+
 @dataclass
 class RunState:
     """Where a run is, beside its tensors; goes into checkpoints as it is."""
@@ -206,7 +210,7 @@ class Run:
             if kept
             else "no weight has moved yet, so look at these examples and at the loss"
         )
-        raise LabError(
+        raise Diverged(
             f"fit: the {what} became {value} at step {row['step']} with learning rate "
             f"{row['learning_rate']:.3g}{on}; {advice}."
         )
