@@ -386,7 +386,7 @@ def test_a_run_keeps_its_name_when_code_that_it_does_not_use_changes(
         "plots/series.py",
         "plots/__init__.py",
         "batch/tables.py",
-        "rag/town.py",
+        "plots/tradeoffs.py",
         "cli.py",
     ):
         assert named_with(path, module) == first, module
