@@ -28,23 +28,36 @@ def layer_vectors(
     """
     import torch
 
-    from ftlab.data import encode
-    from ftlab.data.features import batches_by_length, collate
-    from ftlab.models.modes import evaluation_mode
     from ftlab.models.pooling import pool
 
-    features = encode(tokenizer, list(texts), max_length=max_length)
-    device = next(model.parameters()).device
     rows: dict[int, np.ndarray] = {}
-    with torch.no_grad(), evaluation_mode(model), _last_output(model) as last:
-        for chosen in batches_by_length([len(f["input_ids"]) for f in features], BATCH_SIZE):
-            batch = collate([features[i] for i in chosen], tokenizer.pad_token_id)
-            batch = {name: tensor.to(device) for name, tensor in batch.items()}
+    with _last_output(model) as last:
+        for chosen, batch in text_batches(model, tokenizer, texts, max_length):
             states = model(**batch, output_hidden_states=True).hidden_states
             states = [*states[:-1], last.pop()] if last else states
             pooled = torch.stack([pool(s, batch["attention_mask"]) for s in states], dim=1)
             rows.update(zip(chosen, pooled.cpu().numpy(), strict=True))
-    return np.stack([rows[i] for i in range(len(features))], axis=1)
+    return np.stack([rows[i] for i in range(len(texts))], axis=1)
+
+
+def text_batches(
+    model: Any, tokenizer: Any, texts: Sequence[str], max_length: int
+) -> Iterator[tuple[list[int], dict[str, torch.Tensor]]]:
+    """Texts of like length as batches on the model's device, with the places of the texts in each.
+    What is done with one, between two steps, is done in evaluation mode and without gradients."""
+    import torch
+
+    from ftlab.data import encode
+    from ftlab.data.features import batches_by_length, collate
+    from ftlab.models.modes import evaluation_mode
+
+    features = encode(tokenizer, list(texts), max_length=max_length)
+    device = next(model.parameters()).device
+    lengths = [len(feature["input_ids"]) for feature in features]
+    with torch.no_grad(), evaluation_mode(model):
+        for chosen in batches_by_length(lengths, BATCH_SIZE):
+            batch = collate([features[i] for i in chosen], tokenizer.pad_token_id)
+            yield list(chosen), {name: tensor.to(device) for name, tensor in batch.items()}
 
 
 @contextmanager

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 QUESTIONS = 200
+LONGEST = 128  # tokens of a text that are read
 
 
 def search_recall(
@@ -50,16 +51,12 @@ def vectors(
     import torch
     import torch.nn.functional as F
 
-    from ftlab.data.features import collate, encode
-    from ftlab.models.modes import evaluation_mode
-    from ftlab.models.pooling import pool
+    from ftlab.evaluation.probing import text_batches
+    from ftlab.models.pooling import pool, pooled_width
 
-    features = encode(tokenizer, texts)
-    rows = []
-    with torch.inference_mode(), evaluation_mode(model):
-        for start in range(0, len(features), 64):
-            batch = collate(features[start : start + 64], tokenizer.pad_token_id)
-            batch = {name: tensor.to(model.device) for name, tensor in batch.items()}
-            states = model(**batch, output_hidden_states=True).hidden_states[-1]
-            rows.append(F.normalize(pool(states, batch["attention_mask"]), dim=1))
-    return torch.cat(rows).cpu()
+    trunk = model.base_model  # without the output layer, whose logits nobody wants
+    found = torch.zeros(len(texts), pooled_width(model.config.hidden_size))
+    for chosen, batch in text_batches(trunk, tokenizer, texts, LONGEST):
+        states = trunk(**batch).last_hidden_state
+        found[chosen] = F.normalize(pool(states, batch["attention_mask"]), dim=1).cpu()
+    return found

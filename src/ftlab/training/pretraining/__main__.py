@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import argparse
 import json
+import sys
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from ftlab.common.errors import LabError
 from ftlab.common.paths import data_dir, project_root
 from ftlab.training.pretraining.recipe import BASE
 from ftlab.training.pretraining.run import prepare, train
@@ -33,8 +35,12 @@ def main(argv: list[str] | None = None) -> None:
     recipe = replace(BASE, steps=given.steps, seed=given.seed)
     work = given.work.resolve()
     manifest = data_dir() / "base_model" / "corpus.toml"
-    build(manifest, work)
-    prepare(work, recipe, {source.name: source.weight for source in read_manifest(manifest)})
+    try:
+        build(manifest, work)
+        weights = {source.name: source.weight for source in read_manifest(manifest)}
+    except LabError as error:
+        sys.exit(str(error))
+    prepare(work, recipe, weights)
     (work / "rendezvous").unlink(missing_ok=True)
     (work / "recipe.json").write_text(json.dumps(recipe.as_dict(), indent=1) + "\n")
     if given.processes > 1:

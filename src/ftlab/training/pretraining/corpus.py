@@ -21,6 +21,7 @@ from ftlab.training.pretraining.texts import Prose
 if TYPE_CHECKING:
     from tokenizers import Tokenizer
 
+COPIED = (4, 28)  # tokens of a string that is to be said again
 FILLER = 24  # tokens that must be left in a window for another text to be begun
 
 
@@ -67,7 +68,7 @@ class Corpus:
         self.opens_word = np.zeros(max(vocabulary.values()) + 1, dtype=bool)
         self.opens_word[[number for piece, number in vocabulary.items() if piece[0] == "Ġ"]] = True
         self.sources: dict[str, Callable[[random.Random, int], Row]] = {
-            "copying": lambda rng, step: self.copied(rng, (4, 28)),
+            "copying": lambda rng, step: self.copied(rng),
             "reading": lambda rng, step: self._encode(self.lessons.reading(rng, step)),
             "town": lambda rng, step: self._whole(self.lessons.town(rng)),
             "long": lambda rng, step: self._tokens(self.prose.text(rng, 380)),
@@ -115,16 +116,16 @@ class Corpus:
         weights = {name: weight for name, _, weight in TEXT_KINDS}
         return self._laid(windows, shape, weights, step)
 
-    def copying(self, shape: Shape, lengths: tuple[int, int], number: int, part: int) -> Batch:
+    def copying(self, shape: Shape, number: int, part: int) -> Batch:
         """A batch of the lessons before all others: strings of random tokens, said three times."""
         rng = random.Random(f"{self.seed}/copying/{number}/{part}")
         kind = KINDS.index("copying")
-        rows = ((kind, self.copied(rng, lengths)) for _ in iter(int, 1))
+        rows = ((kind, self.copied(rng)) for _ in iter(int, 1))
         return self._laid(first_fit(rows, shape), shape, {"copying": 1.0}, number)
 
-    def copied(self, rng: random.Random, lengths: tuple[int, int]) -> Row:
+    def copied(self, rng: random.Random) -> Row:
         """What is learned is to say it again; nothing announces that a repetition begins."""
-        length = rng.randint(*lengths)
+        length = rng.randint(*COPIED)
         string = [rng.randrange(2, len(self.opens_word)) for _ in range(length)]
         again = [0.0] + [1.0] * (length - 1)
         return 3 * string, [0.0] * length + 2 * again

@@ -22,7 +22,7 @@ from pathlib import Path
 from ftlab.common.errors import LabError
 from ftlab.common.files import package_sha256, write_atomically, written_whole
 from ftlab.common.paths import data_dir, project_root
-from ftlab.training.pretraining import diet_cleaning, diet_fetching, diet_readers, prose
+from ftlab.training.pretraining import diet_cleaning, diet_fetching, diet_readers
 from ftlab.training.pretraining.diet_cleaning import Fresh, kept
 from ftlab.training.pretraining.diet_readers import READERS, Document
 
@@ -205,7 +205,7 @@ def _documents(source: Source, work: Path, say: Callable[[str], None]) -> Iterat
 
 def _paths(source: Source, work: Path, say: Callable[[str], None]) -> Iterator[tuple[str, Path]]:
     if source.client == "installed":
-        yield from (("python", path) for path in prose.sources())
+        yield from (("python", path) for path in diet_fetching.installed_modules())
         return
     wanted = (source.client, source.name, source.version, source.sha256)
     package = f"{source.name}-{source.version}".replace(":", "_")  # no colons in Windows' names

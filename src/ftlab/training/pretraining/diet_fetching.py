@@ -10,15 +10,23 @@ import re
 import shutil
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import zipfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 from ftlab.common.errors import LabError
 from ftlab.common.files import sha256_of
 
 CLIENTS = ("apt", "pip", "installed")
+INSTALLED = (
+    "torch", "transformers", "tokenizers", "datasets", "evaluate", "accelerate", "peft", "sklearn",
+    "scipy", "numpy", "pandas", "matplotlib", "huggingface_hub", "papermill", "nbclient",
+    "nbformat", "nbconvert", "jupyterlab", "jupyter_server", "jupyter_client", "IPython",
+    "ipywidgets", "ipykernel", "traitlets", "tornado", "requests", "click", "jinja2", "networkx",
+    "sympy", "pytest", "psutil", "joblib", "PIL", "fsspec", "rich", "aiohttp", "httpx",
+)  # fmt: skip
 
 
 def fetch(
@@ -83,6 +91,18 @@ def unpack(file: Path, folder: Path) -> Path:
         raise LabError(f"Cannot unpack {file} ({error}): delete it and run again.") from error
     beside.rename(folder)
     return folder
+
+
+def installed_modules() -> Iterator[Path]:
+    """The modules of the standard library and of the dependencies, in a fixed order."""
+    paths = sysconfig.get_paths()
+    standard = Path(paths["stdlib"])
+    for path in sorted(standard.rglob("*.py")):
+        parts = path.relative_to(standard).parts
+        if not {"site-packages", "test", "tests", "idle_test", "lib2to3"} & set(parts):
+            yield path
+    for package in INSTALLED:
+        yield from sorted((Path(paths["purelib"]) / package).rglob("*.py"))
 
 
 def _pip() -> list[str]:

@@ -110,11 +110,8 @@ class Pretraining:
                 break
             rate = 0.5 * self.recipe.learning_rate * min(1.0, (number + 1) / 50)
             batches = [
-                (
-                    self.corpus.copying(self.recipe.exercises, self.recipe.copy_lengths, number, p),
-                    0.0,
-                )
-                for p in self._parts()
+                (self.corpus.copying(self.recipe.exercises, number, part), 0.0)
+                for part in self._parts()
             ]
             loss = self._update(batches, rate)["copying"]
             smooth = loss if smooth is None else 0.9 * smooth + 0.1 * loss

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from ftlab.training.pretraining.batches import Shape
@@ -20,7 +20,7 @@ class Recipe:
     """Architecture and schedule of a base model of the Llama family.
 
     The learning rate warms up, stays, and falls to zero over the last `decay` share of the
-    steps. Training begins with copying random token strings of `copy_lengths`, until the loss is
+    steps. Training begins with copying random token strings, until the loss is
     below `copy_until` or `copy_steps` are done: without it no amount of notes taught a small
     network to read. Every step has `parts` batches of `exercises` and, from `texts_from` on, as
     many of `texts`; the processes share them. `contrast` is the weight of finding halves of texts.
@@ -46,7 +46,6 @@ class Recipe:
     texts_from: int = 400
     ramp: int = 200
     contrast: float = 0.5
-    copy_lengths: tuple[int, int] = (4, 28)
     copy_steps: int = 800
     copy_until: float = 0.1
     wired: bool = True
@@ -95,5 +94,3 @@ class Recipe:
 
 
 BASE = Recipe()
-# Small enough to be pretrained in a test, on the same kind of text.
-SIBLING = replace(BASE, layers=2, width=128, feed_forward=352, steps=120, copy_steps=0)
