@@ -22,8 +22,9 @@ def nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*given: object, **more: object) -> None:
         raise AssertionError("a kernel would have started")
 
-    monkeypatch.setattr("ftlab.batch.running.execute", fail)
+    # In this order: `sweeping`, first imported here, would else keep the `execute` that fails.
     monkeypatch.setattr("ftlab.batch.sweeping.sweep", fail)
+    monkeypatch.setattr("ftlab.batch.running.execute", fail)
     monkeypatch.setenv("FTLAB_RESULTS", str(tmp_path / "results"))
     monkeypatch.chdir(tmp_path)
 
