@@ -12,7 +12,7 @@ from ftlab.models import load_causal_lm
 from ftlab.training.pretraining import corpus, loop, network, texts, wiring
 from ftlab.training.pretraining.batches import Shape, first_fit, lay
 from ftlab.training.pretraining.export import export
-from ftlab.training.pretraining.recipe import BASE
+from ftlab.training.pretraining.recipe import BASE, SIBLING
 from ftlab.training.pretraining.tokenizer import END, PAD, train_tokenizer
 from ftlab.world import exercises, phrasing
 
@@ -43,9 +43,7 @@ def small_corpus(town_tokenizer):
 
 
 TINY = replace(
-    BASE,
-    layers=2,
-    copy_steps=0,
+    SIBLING,
     vocabulary=700,
     width=32,
     feed_forward=64,

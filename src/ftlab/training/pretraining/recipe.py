@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from ftlab.training.pretraining.batches import Shape
@@ -94,3 +94,5 @@ class Recipe:
 
 
 BASE = Recipe()
+# Small enough to be pretrained in front of the reader, on the same kind of text.
+SIBLING = replace(BASE, layers=2, width=128, feed_forward=352, steps=120, copy_steps=0)
