@@ -4,16 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 from ftlab.common.errors import LabError
 from ftlab.evaluation import Estimate
+from ftlab.experiments.runs import Run
 from ftlab.plots.methods import method_curves, method_dots
 
 if TYPE_CHECKING:
+    import numpy as np
     from matplotlib.figure import Figure
-
-    from ftlab.experiments.results import FairComparison
 
 SIZES = "training texts"
 # What a metric of the rows is called on an axis; any other one by its own name.
@@ -34,8 +34,27 @@ MANY = 50  # times as much: over such a range an axis is logarithmic
 Points = Mapping[str, Any]  # {method: estimate, or {size: estimate}}
 
 
+class Found(Protocol):
+    """What is drawn: a `FairComparison`."""
+
+    @property
+    def runs(self) -> Sequence[Run]: ...
+    @property
+    def methods(self) -> list[str]: ...
+    @property
+    def tasks(self) -> list[str]: ...
+    @property
+    def budgets(self) -> list[int]: ...
+    @property
+    def seeds(self) -> list[int]: ...
+    def per_seed(
+        self, method: str, metric: str, *, split: str, task: str | None, budget: int | None
+    ) -> np.ndarray: ...
+    def estimate(self, method: str, metric: str, **where: Any) -> Estimate: ...
+
+
 def drawn(
-    found: FairComparison,
+    found: Found,
     metric: str,
     split: str,
     *,
@@ -68,7 +87,7 @@ def drawn(
 
 
 def _points(
-    found: FairComparison,
+    found: Found,
     metric: str,
     split: str,
     methods: Sequence[str],
@@ -83,10 +102,10 @@ def _points(
         at = [one for one in found.budgets if one in own] if over else [budget]
         curve: dict[float, Estimate] = {}
         for one in at if own else []:
-            where: dict[str, Any] = {"task": task, "budget": one}
-            if all(map(math.isfinite, found.per_seed(name, metric, split=split, **where))):
+            where: dict[str, Any] = {"split": split, "task": task, "budget": one}
+            if all(map(math.isfinite, found.per_seed(name, metric, **where))):
                 size = round(found.per_seed(name, "rows", **where).mean())
-                curve[size] = found.estimate(name, metric, split=split, **where)
+                curve[size] = found.estimate(name, metric, **where)
         if curve:
             points[name] = curve if over else next(iter(curve.values()))
     return points
@@ -102,7 +121,7 @@ def _wide(panels: Mapping[str, Points], over: bool) -> bool:
 
 
 def _caption(
-    found: FairComparison, axis: str, names: Sequence[str], panels: Mapping[str, Points], over: bool
+    found: Found, axis: str, names: Sequence[str], panels: Mapping[str, Points], over: bool
 ) -> Iterator[str]:
     """What is drawn, against what, and which method is highest and lowest where."""
     estimates = [e for points in panels.values() for e in _estimates(points, over)]
