@@ -15,8 +15,8 @@ if TYPE_CHECKING:
 class Optimizer:
     """Updates fp32 copies of the weights of `model`, whose own may be coarser.
 
-    Muon (Jordan et al. 2024) for the matrices was tried and dropped: after 30 million tokens with it
-    a network still sorted by examples at chance, and AdamW, going on from there, taught it in 200
+    Muon (Jordan et al. 2024) for the matrices was tried and dropped: after 30 million tokens with
+    it a network still sorted by examples at chance; AdamW, going on from there, taught it so in 200
     steps.
     """
 
