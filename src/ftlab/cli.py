@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import re
 import sys
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
@@ -11,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from ftlab.common.errors import LabError
-from ftlab.common.libraries import require
 from ftlab.common.paths import results_dir
 from ftlab.notebook.parameters import PROFILES
 
@@ -128,13 +126,21 @@ def command_line() -> argparse.ArgumentParser:
         metavar=("COLUMN", "VALUE"),
         help="draw only these rows of the table: --only method LoRA",
     )
+    for command in (status, table):
+        command.add_argument("folder", type=Path, metavar="DIR")
+
     clean = commands.add_parser(
-        "clean", help="remove failed runs, and runs that are no longer part of the sweep"
+        "clean",
+        help="remove kept trainings that are no longer used, or what a sweep has left over",
+        description="Remove kept trainings that no run has used for a while. With the folder of a "
+        "sweep: its failed runs, and those that are no longer part of it.",
     )
     clean.set_defaults(command=_clean)
+    clean.add_argument("folder", nargs="?", type=Path, metavar="DIR", help="of a sweep")
+    clean.add_argument(
+        "--days", type=_positive(float), default=30.0, help="how long unused; default: 30"
+    )
     clean.add_argument("--yes", action="store_true", help="remove them, not only list them")
-    for command in (status, table, clean):
-        command.add_argument("folder", type=Path, metavar="DIR")
     return parser
 
 
@@ -212,9 +218,9 @@ def _sweep(arguments: argparse.Namespace) -> int:
     from ftlab.batch.parameters import check_runs
     from ftlab.batch.plan import MOST_RUNS, read_plan
     from ftlab.batch.reporting import foreseen, outcome, write_results
-    from ftlab.batch.sweeping import share_out, sweep
+    from ftlab.batch.sweeping import check_cluster, share_out, sweep
 
-    _check_cluster(arguments)
+    check_cluster(arguments.backend, arguments.scheduler, reach=not arguments.dry_run)
     plan = read_plan(arguments.file, None if arguments.yes or arguments.dry_run else MOST_RUNS)
     folder = SweepFolder(arguments.output or results_dir() / "sweeps" / arguments.file.stem)
     check_runs(plan.notebook, (run.parameters for run in plan.runs))
@@ -236,23 +242,6 @@ def _sweep(arguments: argparse.Namespace) -> int:
     return int(FAILED in states)
 
 
-def _check_cluster(arguments: argparse.Namespace) -> None:
-    address = arguments.scheduler or ""
-    if (arguments.backend == "dask") != bool(address):
-        raise LabError("A cluster needs both: --backend dask --scheduler tcp://HOST:PORT.")
-    if address and not re.fullmatch(r"(tcp|tls|wss?)://.+:\d+", address):
-        raise LabError(f"A scheduler's address looks like tcp://HOST:PORT, not like {address!r}.")
-    if arguments.backend == "dask" and not arguments.dry_run:
-        require("cluster", "distributed")
-        from distributed import Client
-
-        try:
-            with Client(address, timeout=10, set_as_default=False) as client:
-                client.wait_for_workers(1, timeout=10)
-        except (OSError, ValueError) as error:
-            raise LabError(f"No worker can be reached through {address}: {error}") from error
-
-
 def _status(arguments: argparse.Namespace) -> int:
     from ftlab.batch.folder import SweepFolder
     from ftlab.batch.reporting import progress
@@ -269,6 +258,10 @@ def _table(arguments: argparse.Namespace) -> int:
 
 
 def _clean(arguments: argparse.Namespace) -> int:
+    if arguments.folder is None:
+        from ftlab.experiments.pruning import remove_unused
+
+        return _told(remove_unused(results_dir() / "trainings", arguments.days, arguments.yes))
     from ftlab.batch.folder import SweepFolder
     from ftlab.batch.reporting import remove_leftovers
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import errno
 import os
+import re
 import tempfile
 import time
 import warnings
@@ -21,6 +22,7 @@ from ftlab.batch.run_id import run_id
 from ftlab.batch.running import execute
 from ftlab.claims.record import RUN_ID_VARIABLE, read_record
 from ftlab.common.errors import LabError
+from ftlab.common.libraries import require
 from ftlab.common.parallel import on_gpu
 
 BYTES_OF_A_RUN = 1.5e9  # memory that a run may take: the lab's notebooks stay below 1.2 GB
@@ -229,3 +231,22 @@ def _in_parallel(
 
 def _disk_is_full(reason: str) -> bool:
     return any(os.strerror(number) in reason for number in (errno.ENOSPC, errno.EDQUOT))
+
+
+def check_cluster(backend: str, scheduler: str | None, *, reach: bool) -> None:
+    """LabError unless the scheduler's address goes with the backend, and, to `reach` it, unless
+    there is one with a worker."""
+    address = scheduler or ""
+    if (backend == "dask") != bool(address):
+        raise LabError("A cluster needs both: --backend dask --scheduler tcp://HOST:PORT.")
+    if address and not re.fullmatch(r"(tcp|tls|wss?)://.+:\d+", address):
+        raise LabError(f"A scheduler's address looks like tcp://HOST:PORT, not like {address!r}.")
+    if backend == "dask" and reach:
+        require("cluster", "distributed")
+        from distributed import Client
+
+        try:
+            with Client(address, timeout=10, set_as_default=False) as client:
+                client.wait_for_workers(1, timeout=10)
+        except (OSError, ValueError) as error:
+            raise LabError(f"No worker can be reached through {address}: {error}") from error

@@ -2,12 +2,14 @@
 
 One file (.npz) a training, named by the digest of all that decides its numbers (see `identity`).
 It is written whole when the training has ended, by the process that ran it, so that a comparison
-that is killed goes on where it was.
+that is killed goes on where it was. A file is as old as its last use (see `pruning`).
 """
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -76,6 +78,7 @@ class Trainings:
                 for name, array in arrays.items()
                 if name.startswith("history.")
             }
+            _used(path)
             return Training(
                 arrays["validation"],
                 arrays["test"],
@@ -104,6 +107,7 @@ class Trainings:
 
     def has_network(self, key: str) -> bool:
         """Whether the weights of this training are kept as well."""
+        _used(self._network(key))
         return self._network(key).exists()
 
     def store_network(self, key: str, model: torch.nn.Module) -> None:
@@ -131,6 +135,12 @@ class Trainings:
 
     def _network(self, key: str) -> Path:
         return self.folder / f"{key}.safetensors"
+
+
+def _used(path: Path) -> None:
+    """Give a file the present time, if there is one that may be changed."""
+    with contextlib.suppress(OSError):
+        os.utime(path)
 
 
 def _small(classes: np.ndarray) -> np.ndarray:
