@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import signal
 import subprocess
 import sys
@@ -360,6 +361,45 @@ def test_a_killed_comparison_goes_on_where_it_was(
     told = [json.loads(str(np.load(file)["about"])) for file in kept]
     networks = [one for one in told if one["about"]["method"]["class"].endswith("FineTuning")]
     assert resumed_fits == len(fits) - len(networks)
+
+
+@pytest.mark.slow
+def test_a_killed_run_started_again_writes_the_record_of_a_whole_one(
+    tiny_model_dir: Folder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fits: list[float]
+) -> None:
+    """Killed with all its processes, at work on two trainings."""
+    import killable_run
+
+    base = str(tiny_model_dir("llama"))
+    killed, script = tmp_path / "killed", Path(killable_run.__file__)
+    monkeypatch.setenv("FTLAB_RESULTS", str(killed))
+    process = subprocess.Popen([sys.executable, script, base], start_new_session=True)
+    try:
+        deadline = time.monotonic() + 600
+        while len([*(killed / "trainings").glob("*.npz")]) < 4:
+            assert process.poll() is None, "it ended before it was killed"
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+    kept = {*(killed / "trainings").glob("*.npz")}
+    assert not [*killed.rglob("*.json")]
+    resumed = killable_run.run(base)
+    cost = len(fits)
+    monkeypatch.setenv("FTLAB_RESULTS", str(tmp_path / "whole"))
+    fits.clear()
+    whole = killable_run.run(base)
+    assert cost < len(fits) <= cost + len(kept)
+    records = [json.loads(path.read_text()) for path in (resumed, whole)]
+    for record in records:
+        del record["seconds"], record["started"]
+        record["metrics"] = [row for row in record["metrics"] if row["name"] != "seconds"]
+    assert records[0] == records[1]
+    assert records[0]["claims"][0]["verdict"]
+    items = [dict(np.load(path.with_suffix(".npz"))) for path in (resumed, whole)]
+    assert items[0].keys() == items[1].keys()
+    assert all(np.array_equal(items[0][name], items[1][name]) for name in items[0])
 
 
 @pytest.mark.slow
