@@ -51,8 +51,7 @@ weights on the lab's own corpus. It exists to be fine-tuned in front of a reader
 | --- | ---: | ---: |
 {exercises}
 
-The learning rate falls to zero over the last {decay:.0%} of the steps. Matrices are updated by Muon
-(Jordan et al. 2024), the rest by AdamW.
+The learning rate falls to zero over the last {decay:.0%} of the steps; the optimizer is AdamW.
 
 ## The English it read
 

@@ -30,13 +30,13 @@ CHECKPOINT, SNAPSHOT = "checkpoint.safetensors", "snapshot_"
 
 def read_checkpoint(
     path: Path,
-) -> tuple[dict[str, torch.Tensor], dict[str, dict[int, dict[str, torch.Tensor]]], dict[str, Any]]:
-    """What a checkpoint or a snapshot holds: weights by name, the tensors of each optimizer by the
+) -> tuple[dict[str, torch.Tensor], dict[int, dict[str, torch.Tensor]], dict[str, Any]]:
+    """What a checkpoint or a snapshot holds: weights by name, the tensors of the optimizer by the
     number of their parameter, and where the run stood."""
     from safetensors import safe_open
 
     weights: dict[str, torch.Tensor] = {}
-    moments: dict[str, dict[int, dict[str, torch.Tensor]]] = {}
+    moments: dict[int, dict[str, torch.Tensor]] = {}
     with safe_open(path, "pt") as file:
         for key in file.keys():  # noqa: SIM118 (it is no dictionary)
             owner, _, name = key.partition(".")
@@ -44,8 +44,7 @@ def read_checkpoint(
                 weights[name] = file.get_tensor(key)
             else:
                 number, _, name = name.partition(".")
-                part = moments.setdefault(owner, {})
-                part.setdefault(int(number), {})[name] = file.get_tensor(key)
+                moments.setdefault(int(number), {})[name] = file.get_tensor(key)
         return weights, moments, json.loads(file.metadata()["state"])
 
 
@@ -206,9 +205,8 @@ class Pretraining:
             name = f"{SNAPSHOT}{self.state['step']:06d}.safetensors"
             half = {n: t.half() for n, t in tensors.items()}
             save_tensors(self.folder / name, half, {"state": json.dumps(self.state)})
-        for name, part in self.optimizer.parts.items():
-            for number, numbers in part.state_dict()["state"].items():
-                tensors |= {f"{name}.{number}.{n}": t for n, t in numbers.items()}
+        for number, numbers in self.optimizer.adamw.state_dict()["state"].items():
+            tensors |= {f"adamw.{number}.{n}": t for n, t in numbers.items()}
         save_tensors(self.folder / CHECKPOINT, tensors, {"state": json.dumps(self.state)})
 
     def _load(self) -> None:
@@ -219,9 +217,8 @@ class Pretraining:
             for name, weight in self.optimizer.weights.items():
                 weight.copy_(weights[name])
         # Rates and decays are the recipe's; what was kept of the optimizer is what it has seen.
-        for name, part in self.optimizer.parts.items():
-            groups = part.state_dict()["param_groups"]
-            part.load_state_dict({"state": moments.get(name, {}), "param_groups": groups})
+        groups = self.optimizer.adamw.state_dict()["param_groups"]
+        self.optimizer.adamw.load_state_dict({"state": moments, "param_groups": groups})
         log = self.folder / "training_log.csv"
         if log.exists() and not self.rank:  # lines after the checkpoint will be written again
             lines = log.read_text(encoding="utf-8").splitlines(keepends=True)

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from transformers import LlamaForCausalLM
 
 
-TEXTS = Shape(windows=64, length=128, predicted=4096)
+TEXTS = Shape(windows=32, length=128, predicted=2560)
 EXERCISES = Shape(windows=8, length=384, predicted=1280)
 
 
@@ -29,7 +29,7 @@ class Recipe:
     layers: int = 4
     width: int = 256
     feed_forward: int = 576
-    heads: int = 4
+    heads: int = 8
     vocabulary: int = 8192
     context: int = 512
     rope_theta: float = 100_000.0
@@ -43,7 +43,7 @@ class Recipe:
     parts: int = 2
     texts: Shape = TEXTS
     exercises: Shape = EXERCISES
-    texts_from: int = 400
+    texts_from: int = 600
     ramp: int = 200
     contrast: float = 0.5
     copy_steps: int = 800
@@ -95,4 +95,4 @@ class Recipe:
 
 BASE = Recipe()
 # Small enough to be pretrained in front of the reader, on the same kind of text.
-SIBLING = replace(BASE, layers=2, width=128, feed_forward=352, steps=120, copy_steps=0)
+SIBLING = replace(BASE, layers=2, width=128, heads=4, feed_forward=352, steps=120, copy_steps=0)

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import LlamaForCausalLM
 
-CIRCUITS = 2  # heads of each of the two layers; the others keep their random start
+CIRCUITS = 4  # heads of each of the two layers; the others keep their random start
 _POSITION = 8.0  # how sharply the first layer's heads attend to the token before
 _MATCH = 4.0  # how sharply the second layer's heads attend to a match
 _NOTE, _COPY = 0.06, 0.5  # gain of the note written down and of the token copied
