@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from ftlab.claims import reference
 from ftlab.claims.claim import Trial
 from ftlab.claims.record import new_run_id
 from ftlab.claims.recording import Record
@@ -53,23 +54,26 @@ class Lab:
 
     def run(self, experiment: Callable[..., C], *arguments: Any, name: str = "", **more: Any) -> C:
         """What `experiment(*arguments, **more)` finds, with the seeds of this run, and where it
-        asks for them the profile's `effort` and the folder of finished `trainings`.
+        asks for them the profile's `effort` and the folder of finished `trainings`. The quick
+        profile takes learning rates, and the like, from the notebook's reference record, if there
+        is one that knows them; else, and in the full profile, they are searched for.
 
         Every measured number and every try goes into the record, under the experiment's `name`
         (that of the function, unless given): two calls of one experiment need two. The cell run
         again replaces what it had noted.
         """
-        from ftlab.experiments import EFFORTS, Trainings
+        from ftlab.experiments import EFFORTS, Choices, Trainings
 
+        name = name or experiment.__name__
+        known = reference.tries(self.record, name) if self.profile == "quick" else []
         offered = {
             "seeds": self.seeds,
             "effort": EFFORTS[self.profile],
-            "trainings": Trainings(modules=(experiment.__module__,)),
+            "trainings": Trainings(modules=(experiment.__module__,), choices=Choices.of(known)),
         }
         wanted = inspect.signature(experiment).parameters
         taken = {key: value for key, value in offered.items() if key in wanted}
         found = experiment(*arguments, **{**taken, **more})
-        name = name or experiment.__name__
         for row in found.metrics():
             self.record.metric(**row, experiment=name)
         self.record.search(found.tries(), experiment=name)

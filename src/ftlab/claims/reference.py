@@ -54,6 +54,16 @@ def rows(notebook: str, name: str) -> list[dict[str, Any]]:
     return [row for row in record["metrics"] if row["name"] == name] if record else []
 
 
+def tries(record: Record, experiment: str) -> list[dict[str, Any]]:
+    """What the kept record of this run's notebook tried in an experiment, and chose (see
+    `FairComparison.tries`); [] if none is kept, or if that one is about other data or another
+    model."""
+    kept = reference(record.notebook)
+    if kept is None or not comparable(record):
+        return []
+    return [row for row in kept.get("candidates", ()) if row.get("experiment") == experiment]
+
+
 def comparable(record: Record) -> bool:
     """Whether this run and the kept one of its notebook speak of the same data and model."""
     return not differing_parameter(record.notebook, record.parameters)

@@ -14,6 +14,7 @@ from ftlab.experiments.fair import fair_comparison
 from ftlab.experiments.keeping import Training, Trainings
 from ftlab.experiments.learning_curve import cost_until, labels_needed, over_seeds, seed_ratio
 from ftlab.experiments.results import FULL, FairComparison
+from ftlab.experiments.searching import Choices
 from ftlab.experiments.table import comparison_table
 from ftlab.training.budget import TrainingBudget
 
@@ -21,6 +22,7 @@ __all__ = [
     "EFFORTS",
     "FULL",
     "TUNING_SEEDS",
+    "Choices",
     "Comparison",
     "Effort",
     "FairComparison",

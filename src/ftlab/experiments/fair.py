@@ -66,7 +66,8 @@ def fair_comparison(
     A task is a `Task`, of which there is one test set, or a function of the seed that deals one
     (`lambda seed: load_task("near", seed=seed)`). Budgets are labels a class; `FULL`: all there
     are. `forgetting` is asked of every trained network. The networks of the methods in `keep` are
-    kept on the disk. `trainings` is the folder of finished trainings (results/trainings).
+    kept on the disk. `trainings` is the folder of finished trainings (results/trainings); where it
+    holds what a longer run chose, that is taken instead of a search, except for values given.
 
     On a CPU a longer comparison is spread over the cores, a training each, the longest first.
 
@@ -116,12 +117,15 @@ class _Search:
     rows: pd.DataFrame
     probe: ForgettingProbe | None
     about: dict[str, Any]
+    known: float | None = None  # the value that a longer run chose
     keep_network: bool = False
     tries: dict[float, Training] = field(default_factory=dict)
 
     @property
     def start(self) -> tuple[float, ...]:
         """The values to begin with; nan for a method that has no hyperparameter."""
+        if self.known is not None:
+            return (self.known,)
         return tuple(self.method.candidates) if self.method.hyperparameter else (math.nan,)
 
     def open_jobs(self) -> list[Job]:
@@ -184,6 +188,7 @@ class _Search:
             value=value,
             scores=scores,
             at_the_end=at_the_end(self.start, scores),
+            known=self.known is not None,
             training=training,
             tries=self.tries,
             labels=np.asarray(self.dealt.test.label),
@@ -228,11 +233,19 @@ def _searches(
                 for method in part.methods:
                     about = {"method": known_by[method.name], "seed": seed, "budget": budget}
                     about = {**shared, **data, **about}
-                    searches.append(_Search(method, part, seed, budget, rows, probe, about))
+                    known = _known(method, part.task, budget, trainings)
+                    searches.append(_Search(method, part, seed, budget, rows, probe, about, known))
         names.append(part.task.name)
     if len({*names}) < len(names):
         raise LabError(f"Two tasks of a comparison have one name: {', '.join(sorted(names))}.")
     return searches
+
+
+def _known(method: Estimator, task: Task, budget: int, trainings: Trainings) -> float | None:
+    """The value of its hyperparameter that a longer run chose, unless the user gave one."""
+    if method.given or not method.hyperparameter:
+        return None
+    return trainings.choices.value(method.name, method.hyperparameter, task.name, budget)
 
 
 def _done(jobs: Sequence[Job], trainings: Trainings) -> dict[str, Training]:

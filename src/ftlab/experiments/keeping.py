@@ -23,6 +23,7 @@ from safetensors.torch import load_file
 from ftlab.common.arrays import read_arrays, write_arrays
 from ftlab.common.errors import LabError
 from ftlab.common.paths import results_dir
+from ftlab.experiments.searching import Choices
 from ftlab.models.storing import save_tensors
 
 WRONG = -1  # the class that a network predicts which has diverged: none
@@ -48,11 +49,16 @@ class Training:
 
 @dataclass(frozen=True)
 class Trainings:
-    """A folder of finished trainings. `modules` are the names of further modules whose code
-    decides what a training gives, such as that of the experiment: a change there trains anew."""
+    """What earlier runs have left: a folder of finished trainings, and what a longer run chose.
+
+    `modules` are the names of further modules whose code decides what a training gives, such as
+    that of the experiment: a change there trains anew. A method whose hyperparameter is among
+    `choices` is trained with that value, without a search.
+    """
 
     folder: Path = field(default_factory=lambda: results_dir() / "trainings")
     modules: tuple[str, ...] = ()
+    choices: Choices = field(default_factory=Choices)
 
     def load(self, key: str) -> Training | None:
         """The training of this key, if there is one that is whole. A damaged file is told about

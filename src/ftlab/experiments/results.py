@@ -4,17 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from ftlab.common.errors import LabError
 from ftlab.evaluation import Estimate, mean_interval, paired_difference
+from ftlab.experiments.drawing import drawn
 from ftlab.experiments.keeping import Trainings
 from ftlab.experiments.learning_curve import over_seeds, seed_ratio
 from ftlab.experiments.runs import COLUMNS, Run, summary
 from ftlab.experiments.table import comparison_table
+from ftlab.plots.style import show
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 FULL = 0  # the label budget that means: all there are, as in Task.sample_per_class
 
@@ -157,6 +162,43 @@ class FairComparison:
         table.insert(1, "searched", [hyperparameters[method] or "-" for _, method in names])
         table.insert(2, "chosen (seeds), of those tried", [row["chosen"] for row in rows])
         return table.loc[:, (table != "-").any()]
+
+    def plot(
+        self,
+        metric: str = "accuracy",
+        *,
+        split: str = "test",
+        methods: Sequence[str] | None = None,
+        tasks: Sequence[str] | None = None,
+        budget: int | None = None,
+        title: str = "",
+        caption: str = "",
+    ) -> None:
+        """Show a metric of every method, one panel a task, with 95% intervals.
+
+        Over several training sizes (label budgets) it is a curve for each method; with one, or at
+        the `budget` named, a dot. `metric` is one of `rows`, or seconds, steps or setting; methods
+        of which it was not measured are left out. `caption` is added to the text below the figure,
+        which says what is drawn, and which method is highest and lowest.
+        """
+        figure, text = self.figure(
+            metric, split=split, methods=methods, tasks=tasks, budget=budget, title=title
+        )
+        show(figure, f"{text} {caption}".strip())
+
+    def figure(
+        self,
+        metric: str = "accuracy",
+        *,
+        split: str = "test",
+        methods: Sequence[str] | None = None,
+        tasks: Sequence[str] | None = None,
+        budget: int | None = None,
+        title: str = "",
+    ) -> tuple[Figure, str]:
+        """The figure that `plot` shows, to draw more into, and its caption."""
+        more: dict[str, Any] = {"methods": methods, "tasks": tasks, "budget": budget}
+        return drawn(self, metric, split, title=title, **more)
 
     def metrics(self) -> Iterator[dict[str, Any]]:
         """What a record is told: name, value and keys of every number that was measured."""

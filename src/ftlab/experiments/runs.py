@@ -40,7 +40,8 @@ class Run:
 
     `value` is the setting of its hyperparameter that validation chose (nan without one), `scores`
     the validation accuracy of every setting tried, `tries` their trainings, `training` the one
-    chosen and `key` what it is kept under. `dealt`: the task was dealt anew for this seed.
+    chosen and `key` what it is kept under. `dealt`: the task was dealt anew for this seed; `known`:
+    there was no search, as a longer run had made it.
     """
 
     method: Estimator
@@ -55,6 +56,7 @@ class Run:
     tries: Mapping[float, Training]
     labels: np.ndarray
     key: str
+    known: bool = False
 
     @property
     def correct(self) -> np.ndarray:
@@ -184,6 +186,8 @@ def _settings(runs: Sequence[Run]) -> str:
     """Which values were chosen how often, out of which: '0.002 (4), 0.004 (1) of 0.001 to 0.008'"""
     if not runs[0].method.hyperparameter:
         return "-"
+    if runs[0].known:
+        return f"{runs[0].value:g}, as the reference run"
     counts = Counter(run.value for run in runs)
     shown = ", ".join(f"{value:g} ({count})" for value, count in sorted(counts.items()))
     tried = [value for run in runs for value in run.scores]

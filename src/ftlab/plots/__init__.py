@@ -15,6 +15,7 @@ from ftlab.plots.lora import (
     memory_bars,
     step_time_by_width,
 )
+from ftlab.plots.methods import method_curves, method_dots
 from ftlab.plots.series import bands, bars, lines
 from ftlab.plots.style import LOOKS, show
 from ftlab.plots.tradeoffs import borders, heat, pareto
@@ -33,6 +34,8 @@ __all__ = [
     "lines",
     "lora_diagram",
     "memory_bars",
+    "method_curves",
+    "method_dots",
     "pareto",
     "reliability",
     "show",
