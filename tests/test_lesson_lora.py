@@ -55,10 +55,10 @@ def test_steps_are_timed_by_width_and_in_pairs() -> None:
 
 
 def test_what_the_lab_makes_is_dealt_anew_with_each_seed_and_a_file_is_not(tmp_path: Path) -> None:
-    dealt = lora.dealt_task("letters", items=50)
+    dealt = lora.dealt_task("letters")
     first, again, other = (lora.example(dealt, seed) for seed in (0, 0, 1))
     assert list(first.train.text) == list(again.train.text) != list(other.train.text)
-    assert first.test_size == 50
+    assert first.test_size == lora.TEST_TEXTS
     assert len(first.train) == lora.PER_LABEL["letters"] * len(first.label_names)
     assert [*lora.first_texts(first).label] == [first.label_names[i] for i in first.train.label[:3]]
     file = tmp_path / "messages.csv"
@@ -66,7 +66,7 @@ def test_what_the_lab_makes_is_dealt_anew_with_each_seed_and_a_file_is_not(tmp_p
     pd.DataFrame(rows).to_csv(file, index=False)
     assert lora.dealt_task(str(file)) is not None
     assert not callable(lora.dealt_task(str(file)))
-    refused(lambda: lora.dealt_task("dialect", text_column="body"), "text_column", "dialect")
+    refused(lambda: lora.dealt_task("dialect", text_column="body"), "text_column", "made by the lab")
 
 
 def test_a_rank_that_no_matrix_can_have_is_refused_and_the_model_left_alone(
@@ -111,7 +111,7 @@ def test_the_nearest_rate_is_so_as_a_factor() -> None:
 def test_every_learning_rate_is_followed_to_its_end(
     tiny_model_dir: ModelDir, tmp_path: Path
 ) -> None:
-    folder, task = str(tiny_model_dir("llama")), lora.dealt_task("letters", items=10)
+    folder, task = str(tiny_model_dir("llama")), lora.dealt_task("letters")
     found = lora.learning_rates(
         task, folder, 2, seeds=[3], effort=EFFORTS["smoke"], trainings=Trainings(tmp_path)
     )
@@ -133,7 +133,7 @@ def test_an_adapter_for_each_task_is_trained_once_and_kept(
     monkeypatch.setenv("FTLAB_RESULTS", str(tmp_path))
     folder = str(tiny_model_dir("llama"))
     made = [
-        adapters.one_for_each_task(folder, 2, 2, seeds=[0, 1], effort=EFFORTS["smoke"])
+        adapters.one_for_each_task(folder, 2, seeds=[0, 1], effort=EFFORTS["smoke"])
         for _ in range(2)
     ]
     assert made[0].rows.equals(made[1].rows)

@@ -33,6 +33,7 @@ TASKS = {"voice": "house's voice", "format": "JSON", "sorting": "sorting goods"}
 NONE = "none"
 BATCH, SHARE_OF_STEPS = 16, 4  # texts of a step; the budget of a classifier's steps over this
 RATE_FACTOR = 2.0  # times the model's starting rate: an adapter learns its task, and keeps facts
+ITEMS, MANY_ITEMS = 20, 60  # of each task that an adapter is asked, MANY in a longer run
 WORTH = 100  # training steps from which other processes pay
 
 
@@ -126,14 +127,15 @@ def answered(
 
 
 def one_for_each_task(
-    base_model: str, rank: int, items: int, *, seeds: Sequence[int], effort: Effort
+    base_model: str, rank: int, *, seeds: Sequence[int], effort: Effort
 ) -> Adapters:
     """Train an adapter for each of three tasks with every seed, which deals their examples, and
     ask it, and the base alone, to do all three.
 
     In a run that searches for nothing there is one seed. What was trained once is kept.
     """
-    seeds = seeds if effort.candidates > 1 else seeds[:1]
+    searching = effort.candidates > 1
+    seeds, items = (seeds, MANY_ITEMS) if searching else (seeds[:1], ITEMS)
     steps = max(2, effort.training_budget.max_steps // SHARE_OF_STEPS)
     shared = {"code": code_sha256((__name__,)), "base": base_sha256(base_model), **here()}
     jobs = []

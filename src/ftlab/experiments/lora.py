@@ -24,6 +24,7 @@ from ftlab.experiments.fair import fair_comparison
 from ftlab.experiments.keeping import Trainings
 from ftlab.experiments.learning_curve import cost_until, over_seeds
 from ftlab.experiments.results import FairComparison
+from ftlab.experiments.searching import Choices
 from ftlab.models import load_classifier, load_tokenizer, starting_rate
 from ftlab.tuning.lora import add_lora
 from ftlab.tuning.methods import FULL_FINE_TUNING, TuningMethod, peft_methods, with_lora
@@ -31,6 +32,7 @@ from ftlab.world.corrections import DISTANCES
 
 LORA, FULL = "LoRA", FULL_FINE_TUNING.name
 PER_LABEL = {LETTERS: 48}  # texts of a label to learn from, where the lab could make any number
+TEST_TEXTS = 300  # of each seed: tasks are dealt anew, so that the seeds bring others
 FEW = 16  # texts of a label where the learning rate is looked at
 WHOLE_TEXT = 128  # tokens: no text of the lab's is cut
 WATCHED = 160  # validation texts on which a path is followed
@@ -40,19 +42,19 @@ DealtTask = Task | Callable[[int], Task]
 
 
 def dealt_task(
-    task_data: str, *, items: int = 0, texts_per_label: int = 0, seed: int = 0, **columns: Any
+    task_data: str, *, texts_per_label: int = 0, seed: int = 0, **columns: Any
 ) -> DealtTask:
     """What a fair comparison takes: a task that is dealt anew with each seed, if the lab makes it
     ("letters", "near", "far", "dialect"); for all other data one task, split by `seed`.
 
-    `items` of its test are used, 0 all; `texts_per_label` are learned from, 0 all (of letters 48).
-    `columns`: text_column, label_column and labels, as for `load_tasks`.
+    `texts_per_label` are learned from, 0 all (of letters 48). `columns`: text_column, label_column
+    and labels, as for `load_tasks`.
     """
     if task_data in (LETTERS, *DISTANCES):
         load_task(task_data, **columns)  # refuses columns, of which there are none
-        return functools.partial(_dealt, task_data, items, texts_per_label)
+        return functools.partial(_dealt, task_data, texts_per_label)
     [task] = load_tasks(task_data, texts_per_label=texts_per_label, seed=seed, **columns).values()
-    return _shortened(task, items)
+    return task
 
 
 def example(task: DealtTask, seed: int) -> Task:
@@ -179,7 +181,7 @@ def learning_rates(
     """LoRA and full fine-tuning at many learning rates, each followed to its end.
 
     The grid lies around the rate at which each one's search begins; it is finer in a run that
-    searches. Every try is kept: see `accuracy_by_rate` and `paths`.
+    searches, and of one seed in any other. Every try is kept: see `accuracy_by_rate` and `paths`.
     """
     budget = replace(effort.training_budget, max_length=WHOLE_TEXT, patience=None)
     fine, coarse = [2.0**k for k in range(-3, 4)], [4.0**k for k in range(-2, 2)]
@@ -194,7 +196,9 @@ def learning_rates(
             found.append(Followed(tuning.name, base_model, dealt, budget, rates, tuning=tuning))
         return found
 
-    return fair_comparison(task, methods, seeds=seeds, budgets=[FEW], trainings=trainings)
+    seeds = seeds if effort.candidates > 1 else seeds[:1]
+    own = replace(trainings, choices=Choices())  # nothing is taken over: this is the search
+    return fair_comparison(task, methods, seeds=seeds, budgets=[FEW], trainings=own)
 
 
 def accuracy_by_rate(found: FairComparison) -> dict[str, dict[float, Estimate]]:
@@ -271,12 +275,8 @@ def _probe(base_model: str, pages: int) -> ForgettingProbe:
     return ForgettingProbe(base_model, pages, questions=0)
 
 
-def _dealt(name: str, items: int, texts_per_label: int, seed: int) -> Task:
+def _dealt(name: str, texts_per_label: int, seed: int) -> Task:
     task = load_task(name, seed=seed)
     wanted = texts_per_label or PER_LABEL.get(name, 0)
-    task = replace(task, train=task.sample_per_class(wanted, seed))
-    return _shortened(task, items)
-
-
-def _shortened(task: Task, items: int) -> Task:
-    return replace(task, _test=task._test[: items or None].reset_index(drop=True))
+    test = task._test[:TEST_TEXTS].reset_index(drop=True)
+    return replace(task, train=task.sample_per_class(wanted, seed), _test=test)
