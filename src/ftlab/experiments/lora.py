@@ -254,12 +254,20 @@ def forgotten_when_learned(found: FairComparison) -> Estimate:
     return over_seeds(differences)
 
 
+def in_brief(found: FairComparison) -> pd.DataFrame:
+    """The table of a comparison without its times: trainings that ran side by side, on a computer
+    with other work, took what they took."""
+    kept = ["test accuracy", "chosen (seeds), of those tried", "trainable parameters"]
+    kept += ["training memory", "checkpoint size"]
+    table = found.table()
+    return table[[name for name in kept if name in table]]
+
+
 def by_size(found: FairComparison, methods: Sequence[str]) -> dict[str, Estimate]:
-    """Test accuracy of methods, named with how many parameters each trains."""
-    return {
-        f"{method} ({found.per_seed(method, 'trainable')[0]:,.0f})": found.estimate(method)
-        for method in methods
-    }
+    """Test accuracy of methods, named with how many parameters each trains, the fewest first."""
+    sizes = {method: found.per_seed(method, "trainable")[0] for method in methods}
+    order = sorted(methods, key=sizes.__getitem__)
+    return {f"{method} ({sizes[method]:,.0f})": found.estimate(method) for method in order}
 
 
 def _followed(history: pd.DataFrame | None) -> tuple[np.ndarray, np.ndarray] | None:

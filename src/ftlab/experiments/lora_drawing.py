@@ -45,7 +45,7 @@ def show_family(found: FairComparison, methods: Sequence[str]) -> None:
     figure = plots.method_dots(
         {found.tasks[0]: lora.by_size(found, methods)},
         x="test accuracy",
-        title="Test accuracy, by method (and how many parameters it trains)",
+        title="Methods (and how many parameters they train)",
     )
     accuracy = {method: found.estimate(method).value for method in methods}
     order = sorted(accuracy, key=lambda method: -accuracy[method])
