@@ -31,9 +31,7 @@ def messages(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "family"), [("02_layer_freezing", "distilbert"), ("03_lora", "qwen3")]
-)
+@pytest.mark.parametrize(("name", "family"), [("02_layer_freezing", "distilbert")])
 def test_own_messages_and_another_model_by_parameters_alone(
     name: str,
     family: str,

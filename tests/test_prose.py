@@ -22,11 +22,6 @@ DEFINED = {
     "02_layer_freezing": {
         "until 95% of its best validation accuracy": "what ends the count of seconds"
     },
-    "03_lora": {
-        "about ten times the other's": "advice of the papers named there",
-        "ten to a hundred times that of a usual LoRA": "found by the paper named there",
-        "four times the old one": "a hint: follows from the exercise's ranks",
-    },
     "04_rag": {
         "within five points of the best": "what counts as as good",
         "the price is 0.008 for": "made up for an exercise",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.util
 import random
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -42,6 +43,8 @@ def quiet_libraries() -> None:
         logging.set_verbosity_error()
         logging.disable_progress_bar()
     enable_progress_bars()  # a download may take minutes: that one is shown
+    # Of what peft asks of transformers: nothing that a reader could change.
+    warnings.filterwarnings("ignore", message=".*is_gradient_checkpointing")
 
 
 @contextmanager

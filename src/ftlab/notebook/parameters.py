@@ -111,11 +111,7 @@ CONTRACT = {
             high=1,
             but=(0,),
         ),
-        Parameter(
-            "other_ways",
-            bool,
-            "False: train only that LoRA, full fine-tuning and the head",
-        ),
+        Parameter("other_ways", bool, "False: leave out LoRA's relatives"),
         Parameter(
             "documents",
             str,
@@ -187,6 +183,7 @@ LADDER_DEFAULTS: dict[str, Value] = {
     "task_labels": 0,
     "texts_per_label": 0,
 }
+LETTERS_DEFAULTS = {**LADDER_DEFAULTS, "task_data": "letters"}
 
 # The parameters of each notebook with their defaults, in the order of its parameters cell.
 NOTEBOOKS: dict[str, dict[str, Value]] = {
@@ -202,7 +199,7 @@ NOTEBOOKS: dict[str, dict[str, Value]] = {
         "task_labels": 0,
     },
     "02_layer_freezing": {**LADDER_DEFAULTS, "first_task": "", "trainable_blocks": 0},
-    "03_lora": {**LADDER_DEFAULTS, "rank": 4, "learning_rate": 0.0, "other_ways": True},
+    "03_lora": {**LETTERS_DEFAULTS, "rank": 4, "learning_rate": 0.0, "other_ways": True},
     "04_rag": {
         "profile": "quick",
         "seed": 0,
@@ -220,7 +217,7 @@ NOTEBOOKS: dict[str, dict[str, Value]] = {
         "price_tuned_input": 0.012,
         "price_tuned_output": 0.016,
     },
-    "05_evaluation": {**LADDER_DEFAULTS, "task_data": "letters", "texts_per_label": 25},
+    "05_evaluation": {**LETTERS_DEFAULTS, "texts_per_label": 25},
     "99_verdicts": {"profile": "quick", "seed": 0, "base_model": "lab", "records": ""},
 }
 
@@ -228,13 +225,13 @@ NOTEBOOKS: dict[str, dict[str, Value]] = {
 SOURCES = '"tickets", a file, a folder or a Hub dataset'
 HELP_IN = {
     ("02_layer_freezing", "task_data"): f'"town" (three tasks), {SOURCES}',
-    ("03_lora", "task_data"): f'"town" (three tasks), {SOURCES}',
+    ("03_lora", "task_data"): f'"letters", {SOURCES}',
     ("05_evaluation", "task_data"): f'"letters", {SOURCES}',
     ("05_evaluation", "texts_per_label"): "networks train on this many texts per label; 0: all",
 }
 
 # What a parameter cannot be where it allows less.
-NOT_IN = {("01_pretraining_vs_finetuning", "task_data"): ("town",)}
+NOT_IN = {(n, "task_data"): ("town",) for n in ("01_pretraining_vs_finetuning", "03_lora")}
 
 
 def parameters_source(notebook: str) -> str:

@@ -8,6 +8,13 @@ intervals; only those of `strip` hold 95% of the values themselves.
 
 from ftlab.plots.classification import confusion, reliability, strip
 from ftlab.plots.comparison import accuracy_by_forgetting, accuracy_by_size
+from ftlab.plots.lora import (
+    adapter_grid,
+    learn_and_forget,
+    lora_diagram,
+    memory_bars,
+    step_time_by_width,
+)
 from ftlab.plots.methods import method_curves, method_dots
 from ftlab.plots.series import bands, bars, lines
 from ftlab.plots.style import LOOKS, show
@@ -17,16 +24,21 @@ __all__ = [
     "LOOKS",
     "accuracy_by_forgetting",
     "accuracy_by_size",
+    "adapter_grid",
     "bands",
     "bars",
     "borders",
     "confusion",
     "heat",
+    "learn_and_forget",
     "lines",
+    "lora_diagram",
+    "memory_bars",
     "method_curves",
     "method_dots",
     "pareto",
     "reliability",
     "show",
+    "step_time_by_width",
     "strip",
 ]
