@@ -19,9 +19,6 @@ DEFINED = {
         "only 30 points of accuracy would matter": "supposed in an exercise",
         "effect=0.3": "an effect to try in an exercise",
     },
-    "02_layer_freezing": {
-        "until 95% of its best validation accuracy": "what ends the count of seconds"
-    },
     "03_lora": {
         "about ten times the other's": "advice of the papers named there",
         "ten to a hundred times that of a usual LoRA": "found by the paper named there",

@@ -92,15 +92,6 @@ CONTRACT = {
             but=(0,),
         ),
         Parameter(
-            "first_task",
-            str,
-            'the task to look at most closely, such as "far"; "": the first one',
-            may_be_empty=True,
-        ),
-        Parameter(
-            "trainable_blocks", int, "train this many top blocks as well; 0: only the head", low=0
-        ),
-        Parameter(
             "rank", int, "rank of the LoRA adapter that is compared with the other methods", low=1
         ),
         Parameter(
@@ -201,7 +192,7 @@ NOTEBOOKS: dict[str, dict[str, Value]] = {
         "label_column": "",
         "task_labels": 0,
     },
-    "02_layer_freezing": {**LADDER_DEFAULTS, "first_task": "", "trainable_blocks": 0},
+    "02_layer_freezing": {**LADDER_DEFAULTS, "task_data": "letters", "texts_per_label": 16},
     "03_lora": {**LADDER_DEFAULTS, "rank": 4, "learning_rate": 0.0, "other_ways": True},
     "04_rag": {
         "profile": "quick",
@@ -227,14 +218,17 @@ NOTEBOOKS: dict[str, dict[str, Value]] = {
 # What a parameter means where it allows more than in other notebooks.
 SOURCES = '"tickets", a file, a folder or a Hub dataset'
 HELP_IN = {
-    ("02_layer_freezing", "task_data"): f'"town" (three tasks), {SOURCES}',
+    ("02_layer_freezing", "task_data"): f'"letters", {SOURCES}',
     ("03_lora", "task_data"): f'"town" (three tasks), {SOURCES}',
     ("05_evaluation", "task_data"): f'"letters", {SOURCES}',
     ("05_evaluation", "texts_per_label"): "networks train on this many texts per label; 0: all",
 }
 
 # What a parameter cannot be where it allows less.
-NOT_IN = {("01_pretraining_vs_finetuning", "task_data"): ("town",)}
+NOT_IN = {
+    ("01_pretraining_vs_finetuning", "task_data"): ("town",),
+    ("02_layer_freezing", "task_data"): ("town",),
+}
 
 
 def parameters_source(notebook: str) -> str:

@@ -8,6 +8,7 @@ intervals; only those of `strip` hold 95% of the values themselves.
 
 from ftlab.plots.classification import confusion, reliability, strip
 from ftlab.plots.comparison import accuracy_by_forgetting, accuracy_by_size
+from ftlab.plots.freezing import rows, stacked, stacks
 from ftlab.plots.series import bands, bars, lines
 from ftlab.plots.style import LOOKS, show
 from ftlab.plots.tradeoffs import borders, heat, pareto
@@ -24,6 +25,9 @@ __all__ = [
     "lines",
     "pareto",
     "reliability",
+    "rows",
     "show",
+    "stacked",
+    "stacks",
     "strip",
 ]
