@@ -168,6 +168,9 @@ def test_methods_are_compared_at_the_lowest_rates_that_are_as_good_as_both_can()
     assert table.loc["a", "lowest good rate"] == "0.002"
     assert table.loc["b", "forgetting there (bits per character)"] == pytest.approx(1.8)
     assert list(trade.curves().query("method == 'a'").rate) == [0.001, 0.002, 0.004]
+    assert "from the rate 0.001 to 0.004, forgetting goes from 0.10 to 0.90." in (
+        trade.along_the_rates("a")
+    )
 
 
 def test_where_nothing_is_known_of_forgetting_there_is_no_estimate_of_it() -> None:
@@ -175,6 +178,7 @@ def test_where_nothing_is_known_of_forgetting_there_is_no_estimate_of_it() -> No
     trade = LearnedForgotten(Found(a=[run], b=[run]))  # type: ignore[arg-type]
     assert not trade.measured
     assert trade.at_equal_accuracy("a", "b") is None
+    assert trade.along_the_rates("a") == ""
     assert "forgetting" not in " ".join(trade.table().columns)
     figure = trade_off(trade.curves(), trade.measured, {"TF-IDF": 0.5})
     assert figure.axes[0].get_xlabel() == "learning rate"

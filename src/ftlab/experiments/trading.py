@@ -84,6 +84,18 @@ class LearnedForgotten:
             differences.append(float(lost[0]) - float(lost[1]))  # type: ignore[arg-type]
         return over_seeds(differences)
 
+    def along_the_rates(self, method: str) -> str:
+        """A sentence: how much more a method forgets from its lowest learning rate to its highest;
+        "" where that was not measured."""
+        part = self.curves().query("method == @method")
+        if not self.measured:
+            return ""
+        low, high = part.iloc[0], part.iloc[-1]
+        return (
+            f"Along the curve of {method} alone, from the rate {low.rate:g} to {high.rate:g}, "
+            f"forgetting goes from {low.forgotten:.2f} to {high.forgotten:.2f}."
+        )
+
     def table(self) -> pd.DataFrame:
         """Each method at its lowest good learning rate: what it has learned there, and lost."""
         rows = []
