@@ -67,7 +67,6 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 # Other values than the notebook's own, which tests/test_own_data.py leaves as they are.
 SMOKE: dict[str, dict[str, Any]] = {
-    "02_layer_freezing": {"first_task": "far", "trainable_blocks": 1},
     "03_lora": {"rank": 2, "learning_rate": 0.004, "other_ways": False},
     "04_rag": {"k": 3, "chunk_size": 24},
 }

@@ -66,7 +66,9 @@ def test_what_the_lab_makes_is_dealt_anew_with_each_seed_and_a_file_is_not(tmp_p
     pd.DataFrame(rows).to_csv(file, index=False)
     assert lora.dealt_task(str(file)) is not None
     assert not callable(lora.dealt_task(str(file)))
-    refused(lambda: lora.dealt_task("dialect", text_column="body"), "text_column", "made by the lab")
+    refused(
+        lambda: lora.dealt_task("dialect", text_column="body"), "text_column", "made by the lab"
+    )
 
 
 def test_a_rank_that_no_matrix_can_have_is_refused_and_the_model_left_alone(

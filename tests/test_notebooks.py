@@ -57,7 +57,6 @@ def test_a_shipped_notebook_runs_in_the_smoke_profile_and_leaves_its_record(
 @pytest.mark.parametrize(
     ("name", "last", "given", "words"),
     [
-        ("02_layer_freezing", "freeze-09", {"trainable_blocks": 9}, ["trainable_blocks is 9"]),
         ("03_lora", "lora-diagram", {"rank": 1000}, ["rank 1000", "shorter side"]),
     ],
 )

@@ -95,7 +95,7 @@ def test_a_wrong_value_is_refused(name: str, value: object, words: str) -> None:
 @pytest.mark.parametrize(
     ("notebook", "name", "value", "words"),
     [
-        ("02_layer_freezing", "trainable_blocks", -1, "a whole number of at least 0, not -1"),
+        ("02_layer_freezing", "texts_per_label", -1, "a whole number of at least 1, or 0, not -1"),
         ("03_lora", "rank", 0, "a whole number of at least 1, not 0"),
         ("03_lora", "rank", 4.0, "'rank' must be a whole number"),
         ("03_lora", "learning_rate", -0.1, "a number from 1e-07 to 1, or 0, not -0.1"),
@@ -202,22 +202,6 @@ def test_documents_and_encoders_that_cannot_be_had_are_refused_at_once(
         del namespace[name]
     with pytest.raises(ParameterError, match=words):
         open_lab("04_rag", {**namespace, **defaults, **changes})
-
-
-def test_a_first_task_that_the_data_does_not_bring_is_refused_at_once(
-    namespace: dict[str, Any],
-) -> None:
-    defaults = NOTEBOOKS["02_layer_freezing"] | {"base_model": namespace["base_model"]}
-    for given, words in (
-        ({"first_task": "dialekt"}, "'town' has no task 'dialekt': give one of 'near', "),
-        (
-            {"first_task": "far", "task_data": "near"},
-            "'near' has no task 'far'.* leave it empty",
-        ),
-    ):
-        with pytest.raises(ParameterError, match=f"^Parameter 'first_task': {words}"):
-            open_lab("02_layer_freezing", {**namespace, **defaults, **given})
-    open_lab("02_layer_freezing", {**namespace, **defaults, "first_task": "far"})
 
 
 def test_a_folder_of_records_that_is_not_there_is_refused_at_once(

@@ -19,9 +19,6 @@ DEFINED = {
         "only 30 points of accuracy would matter": "supposed in an exercise",
         "effect=0.3": "an effect to try in an exercise",
     },
-    "02_layer_freezing": {
-        "until 95% of its best validation accuracy": "what ends the count of seconds"
-    },
     "04_rag": {
         "within five points of the best": "what counts as as good",
         "the price is 0.008 for": "made up for an exercise",

@@ -122,8 +122,7 @@ def test_a_run_stands_beside_the_kept_one_only_if_it_is_about_the_same(root: Pat
 @pytest.mark.parametrize(
     ("notebook", "name", "value"),
     [
-        ("02_layer_freezing", "first_task", "far"),
-        ("02_layer_freezing", "trainable_blocks", 2),
+        ("02_layer_freezing", "texts_per_label", 64),
         ("03_lora", "rank", 8),
         ("03_lora", "learning_rate", 0.01),
         ("03_lora", "other_ways", False),

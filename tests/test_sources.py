@@ -38,7 +38,7 @@ REFUSED = [
     ("01", TASK, "nosuchname", ["Parameter 'task_data'", "letters", "tickets", "dialect"]),
     ("01", TASK, "bad.csv", ["Parameter 'task_data'", "bad.csv"]),
     ("01", "label_column", "colour", ["colour"]),
-    ("02", "first_task", "dialekt", ["Parameter 'first_task'", "'near', 'far', 'dialect'"]),
+    ("02", TASK, "town", ["'task_data' cannot be 'town' in 02", "near, far, dialect"]),
     ("01", "base_model", "labs", ["Parameter 'base_model'", "did you mean 'lab'?"]),
     ("01", "base_model", "nobody/no-such-model", ["Parameter 'base_model'", "or give a folder"]),
     ("04", "encoder", "nobody/encoder", ["Parameter 'encoder'", "or give a folder"]),

@@ -88,8 +88,14 @@ class Lab:
         """Leave out a claim that has no meaning for this model or these data, and say why."""
         self.record.skip(claim_id, reason)
 
-    def judge(self, claim_id: str, estimate: Estimate, **words: object) -> Trial:
-        """Let a claim stand trial by the rule of the table; the last line of a cell shows it."""
+    def judge(self, claim_id: str, estimate: Estimate | None, **words: object) -> Trial | None:
+        """Let a claim stand trial by the rule of the table; the last line of a cell shows it.
+
+        Without an estimate (of what this model or these data cannot show) it is skipped.
+        """
+        if estimate is None:
+            self.skip(claim_id, "this model or these data do not show it")
+            return None
         return self.record.judge(claim_id, estimate, **words)
 
 

@@ -35,7 +35,7 @@ TAGS = ("parameters", "injected-parameters")
 DRIVE = re.compile(r"[A-Za-z]:")
 # Parameters that do not change what is read from a model, data or documents.
 OF_NO_SOURCE = {n for n in CONTRACT if n.startswith("price")} | {
-    *("profile", "seed", "seeds", "trainable_blocks", "rank", "learning_rate", "other_ways"),
+    *("profile", "seed", "seeds", "rank", "learning_rate", "other_ways"),
     *("index", "k", "texts_per_label"),
 }
 BOOLEANS = {"true": True, "false": False}

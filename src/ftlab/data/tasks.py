@@ -74,6 +74,17 @@ class Task:
             chosen.extend(group.index[order[:n]])
         return self.train.loc[sorted(chosen)].reset_index(drop=True)
 
+    def at_most(self, validation: int, test: int, *, seed: int) -> Task:
+        """The same task with so many texts for choices and for the test, drawn by `seed`."""
+
+        def some(rows: pd.DataFrame, count: int) -> pd.DataFrame:
+            order = np.random.default_rng([seed, count]).permutation(len(rows))
+            return rows.iloc[sorted(order[:count])].reset_index(drop=True)
+
+        return replace(
+            self, validation=some(self.validation, validation), _test=some(self._test, test)
+        )
+
 
 def load_tasks(
     task_data: str,

@@ -92,15 +92,6 @@ CONTRACT = {
             but=(0,),
         ),
         Parameter(
-            "first_task",
-            str,
-            'the task to look at most closely, such as "far"; "": the first one',
-            may_be_empty=True,
-        ),
-        Parameter(
-            "trainable_blocks", int, "train this many top blocks as well; 0: only the head", low=0
-        ),
-        Parameter(
             "rank", int, "rank of the LoRA adapter that is compared with the other methods", low=1
         ),
         Parameter(
@@ -172,18 +163,17 @@ CONTRACT = {
     )
 }
 
-LADDER_DEFAULTS: dict[str, Value] = {
+LETTERS_DEFAULTS: dict[str, Value] = {
     "profile": "quick",
     "seed": 0,
     "seeds": 0,
     "base_model": "lab",
-    "task_data": "town",
+    "task_data": "letters",
     "text_column": "",
     "label_column": "",
     "task_labels": 0,
     "texts_per_label": 0,
 }
-LETTERS_DEFAULTS = {**LADDER_DEFAULTS, "task_data": "letters"}
 
 # The parameters of each notebook with their defaults, in the order of its parameters cell.
 NOTEBOOKS: dict[str, dict[str, Value]] = {
@@ -198,7 +188,7 @@ NOTEBOOKS: dict[str, dict[str, Value]] = {
         "label_column": "",
         "task_labels": 0,
     },
-    "02_layer_freezing": {**LADDER_DEFAULTS, "first_task": "", "trainable_blocks": 0},
+    "02_layer_freezing": {**LETTERS_DEFAULTS, "texts_per_label": 16},
     "03_lora": {**LETTERS_DEFAULTS, "rank": 4, "learning_rate": 0.0, "other_ways": True},
     "04_rag": {
         "profile": "quick",
@@ -224,14 +214,17 @@ NOTEBOOKS: dict[str, dict[str, Value]] = {
 # What a parameter means where it allows more than in other notebooks.
 SOURCES = '"tickets", a file, a folder or a Hub dataset'
 HELP_IN = {
-    ("02_layer_freezing", "task_data"): f'"town" (three tasks), {SOURCES}',
+    ("02_layer_freezing", "task_data"): f'"letters", {SOURCES}',
     ("03_lora", "task_data"): f'"letters", {SOURCES}',
     ("05_evaluation", "task_data"): f'"letters", {SOURCES}',
     ("05_evaluation", "texts_per_label"): "networks train on this many texts per label; 0: all",
 }
 
 # What a parameter cannot be where it allows less.
-NOT_IN = {(n, "task_data"): ("town",) for n in ("01_pretraining_vs_finetuning", "03_lora")}
+NOT_IN = {
+    (n, "task_data"): ("town",)
+    for n in ("01_pretraining_vs_finetuning", "02_layer_freezing", "03_lora")
+}
 
 
 def parameters_source(notebook: str) -> str:

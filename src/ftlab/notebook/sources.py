@@ -33,7 +33,7 @@ def check_sources(notebook: str, values: Mapping[str, Any], *, own: bool = True)
 
                 refuse_misspelt(notebook, model, values[model])
                 complete_folder(values[model])
-        if wanted("task_data") or any(map(values.get, ("first_task", *CHOICES))):
+        if wanted("task_data") or any(map(values.get, CHOICES)):
             name = "task_data"
             _check_tasks(notebook, values)
         if wanted("documents") or wanted("questions"):
@@ -56,7 +56,7 @@ def _check_tasks(notebook: str, values: Mapping[str, Any]) -> None:
 
     task_data = values["task_data"]
     refuse_misspelt(notebook, "task_data", task_data)
-    tasks = load_tasks(
+    load_tasks(
         task_data,
         text_column=values.get("text_column", ""),
         label_column=values.get("label_column", ""),
@@ -64,12 +64,6 @@ def _check_tasks(notebook: str, values: Mapping[str, Any]) -> None:
         texts_per_label=values.get("texts_per_label", 0),
         seed=values["seed"],
     )
-    first = values.get("first_task", "")
-    if first and first not in tasks:
-        raise ParameterError(
-            f"Parameter 'first_task': {task_data!r} has no task {first!r}: give one of "
-            f"{', '.join(map(repr, tasks))}, or leave it empty."
-        )
 
 
 def refuse_misspelt(notebook: str, name: str, value: str) -> None:

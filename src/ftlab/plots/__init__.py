@@ -8,6 +8,7 @@ intervals; only those of `strip` hold 95% of the values themselves.
 
 from ftlab.plots.classification import confusion, reliability, strip
 from ftlab.plots.comparison import accuracy_by_forgetting, accuracy_by_size
+from ftlab.plots.freezing import rows, stacked, stacks
 from ftlab.plots.lora import (
     adapter_grid,
     learn_and_forget,
@@ -38,7 +39,10 @@ __all__ = [
     "method_dots",
     "pareto",
     "reliability",
+    "rows",
     "show",
+    "stacked",
+    "stacks",
     "step_time_by_width",
     "strip",
 ]

@@ -79,13 +79,9 @@ def layer_methods(depth: int) -> list[TuningMethod]:
     chosen = every if depth <= 6 else sorted({1, *(round(depth * i / 4) for i in range(1, 5))})
     return [
         TuningMethod("embeddings", _train(_embeddings), 2.0),
-        *(TuningMethod(f"block {k}", _train(partial(_single, number=k)), 2.0) for k in chosen),
+        *(single_block(k) for k in chosen),
         *(top_blocks(k) for k in chosen),
-        *(
-            TuningMethod(f"bottom {k}", _train(partial(freezing.bottom, count=k)))
-            for k in chosen
-            if 1 < k < depth
-        ),
+        *(bottom_blocks(k) for k in chosen if 1 < k < depth),
     ]
 
 
@@ -94,6 +90,16 @@ def top_blocks(count: int) -> TuningMethod:
     if not count:
         return HEAD_ONLY
     return TuningMethod(f"top {count}", _train(partial(freezing.top, count=count)))
+
+
+def bottom_blocks(count: int) -> TuningMethod:
+    """The first `count` blocks and the head are trained."""
+    return TuningMethod(f"bottom {count}", _train(partial(freezing.bottom, count=count)))
+
+
+def single_block(number: int) -> TuningMethod:
+    """One block, counted from 1 at the embeddings, and the head are trained."""
+    return TuningMethod(f"block {number}", _train(partial(_single, number=number)), 2.0)
 
 
 def schedule_methods() -> list[TuningMethod]:
