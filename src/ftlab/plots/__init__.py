@@ -6,8 +6,10 @@ their look by their order: keep it the same from figure to figure. Bands and whi
 intervals; only those of `strip` hold 95% of the values themselves.
 """
 
+from ftlab.plots.architecture import two_heads
 from ftlab.plots.classification import confusion, reliability, strip
 from ftlab.plots.comparison import accuracy_by_forgetting, accuracy_by_size
+from ftlab.plots.panels import panels
 from ftlab.plots.series import bands, bars, lines
 from ftlab.plots.style import LOOKS, show
 from ftlab.plots.tradeoffs import borders, heat, pareto
@@ -22,8 +24,10 @@ __all__ = [
     "confusion",
     "heat",
     "lines",
+    "panels",
     "pareto",
     "reliability",
     "show",
     "strip",
+    "two_heads",
 ]
