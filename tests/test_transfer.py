@@ -124,7 +124,7 @@ def test_curves_stand_side_by_side_on_one_scale() -> None:
 
 def test_the_picture_of_the_network_has_its_numbers() -> None:
     classifier = load_classifier("lab", ["a", "b", "c"])
-    figure, told = transfer.network_figure(classifier, len(load_tokenizer()))
+    figure, told = live.network_figure(classifier, len(load_tokenizer()))
     texts = " ".join(text.get_text() for text in figure.axes[0].texts)
     head = 3 * (classifier.width + 1)
     assert f"new head, {head:,}" in texts

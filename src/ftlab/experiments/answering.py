@@ -71,7 +71,7 @@ class Answering:
         shares = {moment: self.shares(moment) for moment in MOMENTS}
         drawn = {
             moment: {
-                f"{measure},\n{group}": share
+                f"{measure},\n{_in_lines(group)}": share
                 for measure, groups in found.items()
                 for group, share in groups.items()
             }
@@ -241,6 +241,10 @@ def _judged(questions: Sequence[str], texts: Sequence[str], group: str) -> pd.Da
     fits = [ok and web.matter_of(text) == wanted for ok, text in zip(form, texts, strict=True)]
     columns = {"group": group, "question": list(questions), "text": [t.strip() for t in texts]}
     return pd.DataFrame({**columns, FORM: np.array(form, float), CONTENT: np.array(fits, float)})
+
+
+def _in_lines(group: str) -> str:
+    return group.replace(", ", "\n")
 
 
 def passes_for_mending(text: str) -> bool:

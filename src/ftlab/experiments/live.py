@@ -16,6 +16,7 @@ import torch
 from ftlab import training
 from ftlab.data import Task, encode
 from ftlab.models import (
+    Classifier,
     bits_per_character,
     count_parameters,
     generate,
@@ -24,7 +25,7 @@ from ftlab.models import (
     load_tokenizer,
     model_folder,
 )
-from ftlab.plots import lines
+from ftlab.plots import lines, two_heads
 from ftlab.training.pretraining.recipe import SIBLING
 from ftlab.world import biography, build_world, letters, web
 
@@ -38,8 +39,14 @@ SHOWN_TOKENS = 24  # of a text, in a table
 LOOKS = 8  # at the loss on those, evenly over the steps
 LOG, CARD = "training_log.csv", "MODEL_CARD.md"
 # The losses of its log that are drawn of the base model: the English, and what the town asks.
-DRAWN = {"prose": "English prose", "town": "pages of the town", "copying": "copying",
-         "recall": "questions, from memory", "reading": "questions, from notes"}  # fmt: skip
+DRAWN = {
+    "prose": "English prose",
+    "talk": "shop talk",
+    "town": "pages of the town",
+    "copying": "copying",
+    "recall": "questions, from memory",
+    "reading": "questions, from notes",
+}
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,7 +87,9 @@ def town_pages(count: int, seed: int | str) -> list[str]:
     return [rng.choice(makers)(rng) for _ in range(count)]
 
 
-def pretrain_live(*, steps: int, moments: Sequence[float] = (0.1, 1.0), seed: int) -> Any:
+def pretrain_live(
+    *, steps: int, moments: Sequence[float] = (0.1, 1.0), seed: int
+) -> LivePretraining:
     """Pretrain a small network of the base model's kind from random weights on pages of the town.
 
     It goes on after `OPENINGS` before the first step and at the `moments`, shares of the `steps`.
@@ -176,6 +185,24 @@ def log_figure(base_model: str) -> tuple[Figure, str] | None:
     axes = {"x": "million tokens read", "y": "training loss (nats per token)"}
     return lines(found, title="The base model's own log", **axes), (
         f"Training loss of each kind of text over the tokens read, at the end: {told}."
+    )
+
+
+def network_figure(classifier: Classifier, vocabulary: int) -> tuple[Figure, str]:
+    """The network with its two heads: that of pretraining and the classifier's."""
+    body, head = (count_parameters(part)["total"] for part in (classifier.trunk, classifier.head))
+    config, labels = classifier.config, classifier.label_names
+    figure = two_heads(
+        blocks=config.num_hidden_layers,
+        width=config.hidden_size,
+        body=body,
+        head=head,
+        vocabulary=vocabulary,
+        labels=labels,
+    )
+    return figure, (
+        f"One body of {body:,} parameters under two heads: that of pretraining names the next of "
+        f"{vocabulary:,} tokens, the new one ({head:,} parameters) one of {len(labels)} labels."
     )
 
 

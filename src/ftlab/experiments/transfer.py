@@ -26,9 +26,9 @@ from ftlab.experiments.fair import fair_comparison
 from ftlab.experiments.keeping import Trainings
 from ftlab.experiments.learning_curve import cost_until, seed_ratio
 from ftlab.experiments.results import FULL, FairComparison
-from ftlab.models import Classifier, count_parameters, load_classifier, load_tokenizer
+from ftlab.models import load_classifier, load_tokenizer
 from ftlab.notebook.display import short
-from ftlab.plots import bars, panels, two_heads
+from ftlab.plots import bars, panels
 from ftlab.training.budget import TrainingBudget
 from ftlab.tuning.methods import FULL_FINE_TUNING
 from ftlab.world.corrections import SORTS
@@ -145,28 +145,10 @@ def curves_figure(curves: FairComparison, budget: int) -> tuple[Figure, str]:
 def unseen_figure(knew: FairComparison) -> tuple[Figure, str]:
     """Test accuracies where no telling word stands in a labelled text."""
     found = {method: knew.estimate(method) for method in SHOWN}
-    bars_of = {"test": {method.replace(" ", "\n"): e for method, e in found.items()}}
+    bars_of = {"test": {_in_lines(method): e for method, e in found.items()}}
     title = "Texts whose telling words no labelled text has"
     told = ", ".join(f"{method} {estimate.value:.2f}" for method, estimate in found.items())
     return bars(bars_of, y="test accuracy", title=title, share=True), f"Test accuracy: {told}."
-
-
-def network_figure(classifier: Classifier, vocabulary: int) -> tuple[Figure, str]:
-    """The network with its two heads: that of pretraining and the classifier's."""
-    body, head = (count_parameters(part)["total"] for part in (classifier.trunk, classifier.head))
-    config, labels = classifier.config, classifier.label_names
-    figure = two_heads(
-        blocks=config.num_hidden_layers,
-        width=config.hidden_size,
-        body=body,
-        head=head,
-        vocabulary=vocabulary,
-        labels=labels,
-    )
-    return figure, (
-        f"One body of {body:,} parameters under two heads: that of pretraining names the next of "
-        f"{vocabulary:,} tokens, the new one ({head:,} parameters) one of {len(labels)} labels."
-    )
 
 
 def gains(curves: FairComparison, *, task: str, budget: int) -> str:
@@ -268,6 +250,11 @@ def _trimmed(task: Task, most: int = 0) -> Task:
 def _fewest(effort: Effort) -> int:
     """Very few texts where nothing is to be shown but that everything runs; else 0, the usual."""
     return 0 if effort.training_budget.patience else 24
+
+
+def _in_lines(method: str) -> str:
+    """A name that has room under a bar."""
+    return "\n".join(method.rsplit(" ", 1))
 
 
 def _per_class(task: Task) -> float:

@@ -234,8 +234,7 @@ HELP_IN = {
     ("05_evaluation", "texts_per_label"): "networks train on this many texts per label; 0: all",
 }
 
-# What a parameter cannot be where it allows less.
-NOT_IN = {("01_pretraining_vs_finetuning", "task_data"): ("town", "letters")}
+NOT_IN = {("01_pretraining_vs_finetuning", "task_data"): ("town", "letters")}  # allows less
 
 
 def parameters_source(notebook: str) -> str:
