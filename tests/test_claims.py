@@ -35,8 +35,8 @@ VERBS = """
 """.split()
 # Where the answers to a claim about a share stand in a kept record of before they lay beside it.
 COUNTED_IN = {
-    "CGPT-07": {"name": "answer_share", "questions": "same kind"},
-    "C-27": {"name": "answer_share", "questions": "another kind"},
+    "SFT-01": {"name": "answer_share", "questions": "cooking, as shown", "measure": "an answer"},
+    "SFT-02": {"name": "answer_share", "questions": "mending, not shown", "measure": "an answer"},
     "C-28": {"name": "form", "measure": "form"},
 }
 

@@ -13,12 +13,6 @@ from ftlab.notebook.files import notebook_paths, read_notebook
 # another paper found. Each with its reason.
 DEFINED = {
     "": {"95% interval": "the level of all intervals"},
-    "01_pretraining_vs_finetuning": {
-        "90% of the random network's best": "what counts as having learned",
-        "a smallest effect of 0.02": "declared by PRE-09",
-        "only 30 points of accuracy would matter": "supposed in an exercise",
-        "effect=0.3": "an effect to try in an exercise",
-    },
     "04_rag": {
         "within five points of the best": "what counts as as good",
         "the price is 0.008 for": "made up for an exercise",

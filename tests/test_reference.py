@@ -25,13 +25,14 @@ BEGIN, END = "<!-- findings: begin -->", "<!-- findings: end -->"
 def claim(**changes: Any) -> dict[str, Any]:
     about = {"metric": "accuracy: a | b", "estimate": 0.08417, "ci_low": 0.01913}
     about |= {"ci_high": 0.14753, "verdict": "undecided"}
-    return judged_claim(changes.pop("id", "PRE-09"), **{**about, **changes})
+    return judged_claim(changes.pop("id", "TRF-01"), **{**about, **changes})
 
 
 EXACT = claim(
     id="C-01", estimate=1.0, ci_low=1.0, ci_high=1.0, seeds=1, verdict=None, kind="counted",
     unit="ratio", null=1.0, direction="below", effect=1.0, rule="below 1",
 )  # fmt: skip
+WORDS = {"like": "letters", "few": "20 labels per class", "most": "all labels"}
 SAID = "General knowledge carries over, so that little labelled data suffices."
 
 
@@ -73,9 +74,10 @@ def test_a_kept_record_is_read_again_and_stands_in_the_readme(root: Path) -> Non
     assert reference.rows(NAME, "nothing") == []
     link = f"[01](notebooks/{NAME}.ipynb)"
     assert table(root).splitlines()[2:] == [
-        f"| PRE-09 | {SAID} | accuracy: a \\| b | above 0.02 | 0.0842 [0.0191, 0.148] | 5 "
+        f"| TRF-01 | {SAID} | accuracy: a \\| b | above 0.02 | 0.0842 [0.0191, 0.148] | 5 "
         f"| undecided | agrees | {link} |",
-        "| C-01 | Fine-tuning makes a model smaller. | accuracy: a \\| b | below 1 | 1 | 1 "
+        "| C-01 | Fine-tuning makes a model smaller. Also said, C-03: fine-tuning removes what is "
+        "not needed, so that the model answers faster. | accuracy: a \\| b | below 1 | 1 | 1 "
         f"| counted | otherwise | {link} |",
     ]
     text = (root / "README.md").read_text()
@@ -104,13 +106,13 @@ def test_a_run_stands_beside_the_kept_one_only_if_it_is_about_the_same(root: Pat
 
     def judged(**parameters: Any) -> Record:
         run = Record(NAME, "quick", 0, parameters, {}, "run")
-        run.judge("PRE-09", Estimate(0.03, 0.025, 0.035, seeds=3), few="20 labels a class")
-        run.judge("C-03", Estimate(1.0, 0.99, 1.01, seeds=3))  # not in the kept run
+        run.judge("TRF-01", Estimate(0.08, 0.075, 0.085, seeds=3), **WORDS)
+        run.judge("TRF-04", Estimate(1.0, 0.99, 1.01, seeds=3), **WORDS)  # not in the kept run
         return run
 
     (row,) = reference.compare_with_reference(judged(profile="quick", seed=7))
     assert (row["claim"], row["verdict"], row["its verdict"]) == (
-        "PRE-09",
+        "TRF-01",
         "supported",
         "undecided",
     )
@@ -166,7 +168,7 @@ def test_large_and_small_numbers_are_readable(root: Path) -> None:
         ({"metrics": [{"name": "x" * 400_000, "value": 1}]}, ["bytes", "400,000"]),
         ({"schema": 3}, ["no record of a run"]),
         ({"items": "run-full.npz"}, ["items are missing", "run-full.npz"]),
-        ({"claims": [claim(verdict="supported")]}, ["its items do not give PRE-09"]),
+        ({"claims": [claim(verdict="supported")]}, ["its items do not give TRF-01"]),
     ],
 )
 def test_what_the_lab_cannot_stand_by_is_refused(
@@ -206,8 +208,8 @@ def full_run(root: Path, number: int) -> Path:
     parameters = {**NOTEBOOKS[NAME], "profile": "full"}
     run = Record(NAME, "full", 0, parameters, {}, f"run-{number}")
     answers = [[[1, 0, 1, 1, number % 2]] * 5, [[0, 0, 1, 0, 1]] * 5]
-    run.judge("PRE-09", paired_difference(*answers), few="20 labels a class")
-    for name in run.table_of_claims.keys() - {"PRE-09"}:
+    run.judge("TRF-01", paired_difference(*answers), **WORDS)
+    for name in run.table_of_claims.keys() - {"TRF-01"}:
         run.skip(name, "made up")
     run.write()
     return run.path

@@ -3,6 +3,7 @@
 from ftlab.notebook.display import against, check, guessed, say, short
 from ftlab.notebook.environment import check_up, describe_environment
 from ftlab.notebook.parameters import NOTEBOOKS, PROFILES, SEEDS_BY_PROFILE, check_parameters
+from ftlab.notebook.tables import text_table
 
 __all__ = [
     "NOTEBOOKS",
@@ -16,4 +17,5 @@ __all__ = [
     "guessed",
     "say",
     "short",
+    "text_table",
 ]

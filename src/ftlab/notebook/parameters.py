@@ -214,6 +214,7 @@ NOTEBOOKS: dict[str, dict[str, Value]] = {
 # What a parameter means where it allows more than in other notebooks.
 SOURCES = '"tickets", a file, a folder or a Hub dataset'
 HELP_IN = {
+    ("01_pretraining_vs_finetuning", "task_data"): f"beside the town's letters: {SOURCES}",
     ("02_layer_freezing", "task_data"): f'"letters", {SOURCES}',
     ("03_lora", "task_data"): f'"letters", {SOURCES}',
     ("05_evaluation", "task_data"): f'"letters", {SOURCES}',
@@ -222,8 +223,9 @@ HELP_IN = {
 
 # What a parameter cannot be where it allows less.
 NOT_IN = {
-    (n, "task_data"): ("town",)
-    for n in ("01_pretraining_vs_finetuning", "02_layer_freezing", "03_lora")
+    ("01_pretraining_vs_finetuning", "task_data"): ("town", "letters"),
+    ("02_layer_freezing", "task_data"): ("town",),
+    ("03_lora", "task_data"): ("town",),
 }
 
 
@@ -273,7 +275,7 @@ def check_parameters(notebook: str, values: Mapping[str, object]) -> dict[str, A
         source = CONTRACT[name].source
         if source and values[name] in source.own and values[name] not in own_names(notebook, name):
             raise ParameterError(
-                f"Parameter '{name}' cannot be {values[name]!r} in {notebook}, which has one task: "
+                f"Parameter '{name}' cannot be {values[name]!r} in {notebook}: "
                 f"give one of {', '.join(own_names(notebook, name))}, or data of your own."
             )
     return {name: values[name] for name in defaults}

@@ -6,6 +6,7 @@ their look by their order: keep it the same from figure to figure. Bands and whi
 intervals; only those of `strip` hold 95% of the values themselves.
 """
 
+from ftlab.plots.architecture import two_heads
 from ftlab.plots.classification import confusion, reliability, strip
 from ftlab.plots.comparison import accuracy_by_forgetting, accuracy_by_size
 from ftlab.plots.freezing import rows, stacked, stacks
@@ -17,6 +18,7 @@ from ftlab.plots.lora import (
     step_time_by_width,
 )
 from ftlab.plots.methods import method_curves, method_dots
+from ftlab.plots.panels import panels
 from ftlab.plots.series import bands, bars, lines
 from ftlab.plots.style import LOOKS, show
 from ftlab.plots.tradeoffs import borders, heat, pareto
@@ -37,6 +39,7 @@ __all__ = [
     "memory_bars",
     "method_curves",
     "method_dots",
+    "panels",
     "pareto",
     "reliability",
     "rows",
@@ -45,4 +48,5 @@ __all__ = [
     "stacks",
     "step_time_by_width",
     "strip",
+    "two_heads",
 ]

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import functools
 import random
+import re
 
 from ftlab.world import names
 
@@ -151,3 +152,12 @@ def kind_of(continuation_text: str) -> str:
     if _FIRST_PERSON & set(words) or text.lower().startswith("it is for"):
         return "context"
     return "other"
+
+
+def matter_of(text: str) -> str:
+    """What a text works with: "cooking" if it names an ingredient, "craft" if it names a tool or
+    a remedy, "both", or "" for neither. By a rule a reader can check: the words of the lists."""
+    low = text.lower()
+    cooks = any(re.search(rf"\b{word}\b", low) for word in _INGREDIENTS)
+    mends = any(tool.removeprefix("a ") in low for tool in _TOOLS)
+    return {(1, 0): "cooking", (0, 1): "craft", (1, 1): "both"}.get((cooks, mends), "")

@@ -1,0 +1,287 @@
+"""What pretraining gives: label-budget curves on texts like and unlike the base model's reading.
+
+Two questions are asked of the same methods. Over label budgets: how many labels does pretraining
+save, on the letters of the town's shops, whose sentences the lab's model has read, and on a task
+of the reader's? And on texts whose telling words no labelled text had: what did pretraining know?
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import torch
+
+from ftlab.data import Task, collate, encode, load_task
+from ftlab.evaluation import Estimate, exact, unpaired_difference
+from ftlab.experiments.baselines import FROZEN, RANDOM, all_baselines
+from ftlab.experiments.effort import Effort
+from ftlab.experiments.estimators import Estimator, fine_tunings
+from ftlab.experiments.fair import fair_comparison
+from ftlab.experiments.keeping import Trainings
+from ftlab.experiments.learning_curve import cost_until, seed_ratio
+from ftlab.experiments.results import FULL, FairComparison
+from ftlab.models import load_classifier, load_tokenizer
+from ftlab.notebook.display import short
+from ftlab.plots import bars, panels
+from ftlab.training.budget import TrainingBudget
+from ftlab.tuning.methods import FULL_FINE_TUNING
+from ftlab.world.corrections import SORTS
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+LIKE = "letters"  # the task whose sentences the lab's base model has read
+UNSEEN = "near"  # the task whose telling words stand in no labelled text
+FINE_TUNED, TFIDF, MAJORITY = "fine-tuned", "TF-IDF + regression", "majority"
+SHOWN = (FINE_TUNED, FROZEN, RANDOM, TFIDF, MAJORITY)
+WHOLE = 256  # tokens: no text of the lab's is longer
+CHOICES, TESTS = 160, 600  # texts for choices and for the test, at most
+
+
+def compared(
+    task_data: str,
+    *,
+    text_column: str = "",
+    label_column: str = "",
+    labels: int = 0,
+    seed: int = 0,
+) -> dict[str, Task]:
+    """The letters and the reader's task by their names, the letters first; see `load_task`."""
+    columns = {"text_column": text_column, "label_column": label_column}
+    own = load_task(task_data, **columns, labels=labels, seed=seed)
+    if task_data == LIKE:
+        return {LIKE: letters(seed)}
+    if own.name == LIKE:
+        own = replace(own, name=f"own {LIKE}")
+    return {LIKE: letters(seed), own.name: _trimmed(own)}
+
+
+def letters(seed: int, most: int = 0) -> Task:
+    """The letters as they are dealt for a seed; `most` texts for choices and for the test."""
+    return _trimmed(load_task(LIKE, seed=seed), most)
+
+
+def unseen(seed: int, most: int = 0) -> Task:
+    """Slips of a clerk, as they are dealt for a seed: the things named in the texts to learn from,
+    in those for choices and in those of the test are different ones."""
+    return _trimmed(load_task(UNSEEN, seed=seed), most)
+
+
+def label_budgets(
+    tasks: Mapping[str, Task],
+    base_model: str,
+    budgets: Sequence[int],
+    *,
+    seeds: Sequence[int],
+    effort: Effort,
+    trainings: Trainings | None = None,
+) -> FairComparison:
+    """Fine-tuning against the same network from random weights, frozen features, TF-IDF and the
+    majority, for each number of labels a class in `budgets` (`FULL`: all there are).
+
+    Letters are dealt anew with each seed; of other tasks there is one test.
+    """
+    few = _fewest(effort)
+    sources = [
+        partial(letters, most=few) if name == LIKE else _trimmed(task, few)
+        for name, task in tasks.items()
+    ]
+    budgets = [n for n in budgets if n == FULL or all(n < _per_class(t) for t in tasks.values())]
+    methods = partial(_methods, base_model, effort)
+    return fair_comparison(
+        sources, methods, seeds=seeds, budgets=budgets or [FULL], trainings=trainings
+    )
+
+
+def unseen_words(
+    base_model: str,
+    *,
+    seeds: Sequence[int],
+    effort: Effort,
+    trainings: Trainings | None = None,
+) -> FairComparison:
+    """The same methods on texts whose telling words stood in no text with a label."""
+    return fair_comparison(
+        partial(unseen, most=_fewest(effort)),
+        partial(_methods, base_model, effort),
+        seeds=seeds,
+        trainings=trainings,
+    )
+
+
+def labels_shown(curves: FairComparison, task: str, budget: int) -> int:
+    """Labels a class at a budget, also where that is all there are."""
+    run = curves.chosen(MAJORITY, task=task, budget=budget)[0]
+    return budget or round(_per_class(run.task))
+
+
+def curves_figure(curves: FairComparison, budget: int) -> tuple[Figure, str]:
+    """Test accuracies over labels a class, a panel a task, and what stands there at a budget."""
+    drawn = {
+        task: {
+            method: {
+                labels_shown(curves, task, n): curves.estimate(method, task=task, budget=n)
+                for n in curves.budgets
+            }
+            for method in SHOWN
+        }
+        for task in curves.tasks
+    }
+    figure = panels(drawn, x="labels per class", y="test accuracy", floor=MAJORITY)
+    told = []
+    for task in curves.tasks:
+        found = {m: curves.estimate(m, task=task, budget=budget).value for m in SHOWN}
+        told.append(f"{task}: " + ", ".join(f"{m} {value:.2f}" for m, value in found.items()))
+    labels = labels_shown(curves, curves.tasks[0], budget)
+    return figure, f"Test accuracy over labels per class. With {labels}, {'; '.join(told)}."
+
+
+def unseen_figure(knew: FairComparison) -> tuple[Figure, str]:
+    """Test accuracies where no telling word stands in a labelled text."""
+    found = {method: knew.estimate(method) for method in SHOWN}
+    bars_of = {"test": {_in_lines(method): e for method, e in found.items()}}
+    title = "Texts whose telling words no labelled text has"
+    told = ", ".join(f"{method} {estimate.value:.2f}" for method, estimate in found.items())
+    return bars(bars_of, y="test accuracy", title=title, share=True), f"Test accuracy: {told}."
+
+
+def gains(curves: FairComparison, *, task: str, budget: int) -> str:
+    """What fine-tuning reaches and by how much more than the others, in a sentence."""
+    reached = curves.estimate(FINE_TUNED, task=task, budget=budget)
+    told = []
+    for other in (RANDOM, FROZEN, TFIDF):
+        more = curves.difference(FINE_TUNED, other, task=task, budget=budget)
+        told.append(f"over {other} {short(more)}")
+    return f"fine-tuning reaches {short(reached)}. Its lead: {', '.join(told)}."
+
+
+def counted(before_and_after: Sequence[int]) -> Estimate:
+    """How many weights there are after for one before: no chance enters."""
+    before, after = before_and_after
+    return exact(after / before)
+
+
+def more_where_alike(curves: FairComparison, like: str, unlike: str, budget: int) -> Estimate:
+    """How much more pretraining adds to accuracy on one task than on the other."""
+    gains = []
+    for task in (like, unlike):
+        tuned, scratch = (
+            np.stack(curves.correct(method, task=task, budget=budget))
+            for method in (FINE_TUNED, RANDOM)
+        )
+        gains.append(tuned - scratch)
+    return unpaired_difference(*gains)
+
+
+@dataclass(frozen=True)
+class TimeToLevel:
+    """Training steps until a level of validation accuracy: `ratio` (pretrained / random weights),
+    `steps` (one row a seed), and in how many seeds the random weights never `reached` it: then
+    their steps are those of their whole training, so the ratio is at most what is told."""
+
+    ratio: Estimate
+    steps: pd.DataFrame
+    reached: int
+
+    def told(self) -> str:
+        """All of that in a sentence or two."""
+        mean, seeds = self.steps[[FINE_TUNED, RANDOM]].mean(), len(self.steps)
+        text = f"From pretrained weights {mean[FINE_TUNED]:.0f} steps, from random ones "
+        if self.reached == seeds:
+            return text + f"{mean[RANDOM]:.0f}."
+        return text + (
+            f"more than {mean[RANDOM]:.0f}: they got there with {self.reached} of {seeds} seeds, "
+            "and the others are counted with the steps of their whole training."
+        )
+
+
+def time_to_level(
+    curves: FairComparison, task: str, share: float = 0.9, budget: int | None = None
+) -> TimeToLevel:
+    """Steps until `share` of the best validation accuracy of the pretrained network."""
+    rows = []
+    pairs = [curves.chosen(name, task=task, budget=budget) for name in (FINE_TUNED, RANDOM)]
+    for tuned, scratch in zip(*pairs, strict=True):
+        first, second = (run.training.history for run in (tuned, scratch))
+        if first is None or second is None:  # nothing was followed
+            rows.append(
+                (tuned.seed, math.nan, tuned.number("steps"), scratch.number("steps"), False)
+            )
+            continue
+        level, start = share * first.validation_metric.max(), 1 / len(tuned.task.label_names)
+        steps = [cost_until(history, level, start, "step") for history in (first, second)]
+        rows.append((tuned.seed, level, *steps, bool(second.validation_metric.max() >= level)))
+    frame = pd.DataFrame(rows, columns=["seed", "level", FINE_TUNED, RANDOM, "reached"])
+    ratio = seed_ratio(list(frame[FINE_TUNED]), list(frame[RANDOM]))
+    return TimeToLevel(ratio, frame, int(frame.reached.sum()))
+
+
+def _methods(base_model: str, effort: Effort, task: Task) -> list[Estimator]:
+    budget = _whole(effort.training_budget)
+    [tuned] = fine_tunings(base_model, task, [FULL_FINE_TUNING], budget, effort.candidates)
+    return [
+        *all_baselines(base_model, task, budget, effort.candidates),
+        replace(tuned, name=FINE_TUNED),
+    ]
+
+
+def _whole(budget: TrainingBudget) -> TrainingBudget:
+    """Networks see texts whole, as TF-IDF does; the smallest budget, which shows nothing but that
+    everything runs, cuts them."""
+    return replace(budget, max_length=WHOLE) if budget.patience else budget
+
+
+def _trimmed(task: Task, most: int = 0) -> Task:
+    """With fewer texts for choices and for the test: every training reads them all."""
+
+    def some(part: pd.DataFrame, size: int) -> pd.DataFrame:
+        size = min(most or size, len(part))
+        return part.sample(size, random_state=0).reset_index(drop=True)
+
+    return replace(task, validation=some(task.validation, CHOICES), _test=some(task._test, TESTS))
+
+
+def _fewest(effort: Effort) -> int:
+    """Very few texts where nothing is to be shown but that everything runs; else 0, the usual."""
+    return 0 if effort.training_budget.patience else 24
+
+
+def _in_lines(method: str) -> str:
+    """A name that has room under a bar."""
+    return "\n".join(method.rsplit(" ", 1))
+
+
+def _per_class(task: Task) -> float:
+    return len(task.train) / len(task.label_names)
+
+
+def neighbours(base_model: str, seed: int = 0) -> tuple[pd.DataFrame, dict[str, float]]:
+    """What lies next to each of the clerk's things, before anything is trained.
+
+    A thing's vector is that of its words alone, pooled; nearest is the greatest cosine, all vectors
+    centred. The table has a thing a row, its sort and its neighbour, from pretrained and from
+    random weights; the shares are of things whose neighbour is of their own sort.
+    """
+    sort_of = {thing: sort for sort, things in SORTS.items() for thing in things}
+    things = list(sort_of)
+    tokenizer = load_tokenizer(base_model)
+    batch = collate(encode(tokenizer, [f" {thing}" for thing in things]), tokenizer.pad_token_id)
+    table, shares = {"thing": things, "sort": list(sort_of.values())}, {}
+    for name, random_weights in (("pretrained", False), (RANDOM, True)):
+        model = load_classifier(base_model, list(SORTS), random_weights=random_weights, seed=seed)
+        with torch.inference_mode():
+            vectors = model.pool(batch["input_ids"], batch["attention_mask"]).numpy()
+        vectors = vectors - vectors.mean(0)
+        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
+        alike = vectors @ vectors.T
+        np.fill_diagonal(alike, -1.0)
+        table[name] = [things[place] for place in alike.argmax(1)]
+        pairs = zip(things, table[name], strict=True)
+        shares[name] = float(np.mean([sort_of[one] == sort_of[other] for one, other in pairs]))
+    return pd.DataFrame(table), shares
