@@ -571,6 +571,7 @@ def test_all_that_is_measured_can_be_estimated(
     assert done.ratio("full", "random weights", "memory_bytes").value == pytest.approx(1.0)
     assert done.estimate("full", "forgotten").low < done.estimate("full", "forgotten").high
     assert done.estimate("full", split="train").high <= 1.0
+    assert done.estimate("full", "seconds").low >= 0.0
     for name in ("majority", "random weights"):
         refused(lambda name=name: done.estimate(name, "forgotten"), f"not measured of '{name}'")
     table = done.table()

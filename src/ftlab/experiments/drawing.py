@@ -74,7 +74,7 @@ def drawn(
     if not points:
         raise LabError(f"{metric!r} was not measured of any of {', '.join(names)}.")
     where = f" on {panels[0]!r}" if len(panels) == 1 else ""
-    title = title or axis[0].upper() + axis[1:] + where
+    title = title or axis[0].upper() + axis[1:] + where + f" by number of {SIZES}" * over
     log = metric not in ("accuracy", "recall", "forgotten") and _wide(points, over)
     if over:
         figure = method_curves(
@@ -129,7 +129,7 @@ def _caption(
     how = f" over {seeds} seeds" if seeds > 1 else " of one seed"
     exact = all(e.low == e.high for e in estimates)
     spread = "" if all(e.open for e in estimates) or exact else " with 95% intervals"
-    against = f"against the number of {SIZES}, a curve a method" if over else "by method"
+    against = f"against the number of {SIZES}, one curve for each method" if over else "by method"
     yield f"{axis[0].upper()}{axis[1:]} {against}{spread}{how}."
     for task, points in panels.items():
         sizes = sorted({size for one in points.values() for size in one}) if over else [None]

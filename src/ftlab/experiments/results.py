@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ from ftlab.plots.style import show
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+ABOVE_ZERO = ("seconds", "steps", "rows", "setting")
 FULL = 0  # the label budget that means: all there are, as in Task.sample_per_class
 
 
@@ -260,5 +262,8 @@ def _finite(numbers: np.ndarray, method: str, metric: str) -> np.ndarray:
 
 
 def _bounds(metric: str, low: float, high: float) -> dict[str, tuple[float, float]]:
-    """The range of a share; none for other metrics."""
-    return {"bounds": (low, high)} if metric in ("accuracy", "recall") else {}
+    """The range of a share, or of a difference of shares; and a number that is never below zero is
+    not, nor is its interval."""
+    if metric in ("accuracy", "recall"):
+        return {"bounds": (low, high)}
+    return {"bounds": (0.0, math.inf)} if metric in ABOVE_ZERO and low == 0.0 else {}
