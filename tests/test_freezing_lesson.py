@@ -212,7 +212,9 @@ def test_a_task_of_the_lab_is_dealt_anew_and_one_of_ones_own_is_not(tmp_path: Pa
     assert len(letters.of("near").task(0).train) > 100
     file = tmp_path / "own.csv"
     pd.DataFrame({"text": ORDERS, "label": LATE}).to_csv(file, index=False)
-    assert isinstance(TaskSource(str(file)).for_comparison(EFFORTS["quick"], 0), Task)
+    own = TaskSource(str(file), text_column="text", texts_per_label=5)
+    assert isinstance(own.for_comparison(EFFORTS["quick"], 0), Task)
+    assert own.of("dialect").task(0).name == "dialect"
 
 
 def test_of_many_blocks_the_quarters_stand_for_all() -> None:

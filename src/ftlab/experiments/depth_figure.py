@@ -34,7 +34,7 @@ def depth_plot(found: FairComparison) -> None:
         {what: {shown[n]: e for n, e in points.items()} for what, points in panels.items()},
         x="number of top blocks that are trained, beside the head",
         title=f"'{task}': how much of the network is trained",
-        levels={"TF-IDF": levels[TFIDF], "frozen\nfeatures": levels[FROZEN]},
+        levels={"TF-IDF": levels[TFIDF], "frozen features": levels[FROZEN]},
     )
     told = ", ".join(f"{name} {e.value:.2f}" for name, e in panels["test accuracy"].items())
     size = panels["training memory (MB)"]

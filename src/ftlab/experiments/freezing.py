@@ -115,7 +115,7 @@ def learned_and_forgotten(
         methods,
         seeds=seeds if searching else seeds[:1],
         forgetting=probe(base_model, effort),
-        trainings=_own(trainings),
+        trainings=_own(trainings, searching=True),
     )
     return LearnedForgotten(found)
 
@@ -183,6 +183,11 @@ def _probe(base_model: str, pages: int, questions: int) -> ForgettingProbe | Non
     return forgetting_probe(base_model, pages, questions)
 
 
-def _own(trainings: Trainings | None) -> Trainings:
+def _own(trainings: Trainings | None, *, searching: bool = False) -> Trainings:
+    """With the code of this lesson's methods; for what draws every try, `searching`, without the
+    choices of an earlier run, which would take the place of a search."""
     trainings = trainings or Trainings()
-    return replace(trainings, modules=(*trainings.modules, OWN))
+    modules = (*trainings.modules, OWN)
+    return (
+        Trainings(trainings.folder, modules) if searching else replace(trainings, modules=modules)
+    )

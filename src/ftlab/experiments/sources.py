@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 
 from ftlab.data import Task, load_tasks
@@ -50,9 +50,10 @@ class TaskSource:
         sizes = sizes_for(effort)
         return partial(self.task, sizes=sizes) if self.dealt else self.task(seed, sizes)
 
-    def of(self, task_data: str) -> TaskSource:
+    @staticmethod
+    def of(task_data: str) -> TaskSource:
         """Another of the lab's own tasks, with all its texts."""
-        return replace(self, task_data=task_data, texts_per_label=0)
+        return TaskSource(task_data)
 
 
 def sizes_for(effort: Effort) -> tuple[int, int]:

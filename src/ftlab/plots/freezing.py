@@ -112,11 +112,12 @@ def over_depth(
         _dots(axes, points, look)
         axes.set_title(what, loc="left", fontsize=11)
         axes.margins(x=0.08, y=0.28)
+    highest = max((levels or {"": 0.0}).values())
     for (name, level), look in zip((levels or {}).items(), LOOKS[1:], strict=False):
         rows[0].axhline(level, color=GREY, linewidth=1.3, linestyle=look.line, zorder=1)
         rows[0].annotate(
-            name, (1.01, level), xycoords=("axes fraction", "data"), va="center", fontsize=9.5,
-            color="#444444", annotation_clip=False,
+            name, (1.01, level), xycoords=("axes fraction", "data"), fontsize=9.5, color="#444444",
+            va="bottom" if level == highest else "top", annotation_clip=False,
         )  # fmt: skip
     rows[-1].set_xlabel(x)
     return figure
@@ -148,6 +149,8 @@ def rows(values: Mapping[str, Estimate], *, x: str, title: str) -> Figure:
 def trade_off(curves: pd.DataFrame, measured: bool, levels: Mapping[str, float]) -> Figure:
     """A curve for every method through its learning rates (columns method, rate, learned,
     forgotten): learned against forgotten, or against the rate where nothing is `measured`."""
+    from matplotlib.ticker import NullFormatter, StrMethodFormatter
+
     across = "forgetting (bits per character, log scale)" if measured else "learning rate"
     title = "Learned against forgotten" if measured else "Learned at each learning rate"
     figure, axes = new_axes(across, "accuracy on validation", title)
@@ -166,6 +169,8 @@ def trade_off(curves: pd.DataFrame, measured: bool, levels: Mapping[str, float])
     for (name, level), look in zip(levels.items(), LOOKS[1:], strict=False):
         axes.axhline(level, color=GREY, linewidth=1.3, linestyle=look.line, label=name)
     axes.set_xscale("log")
+    axes.xaxis.set_major_formatter(StrMethodFormatter("{x:g}"))
+    axes.xaxis.set_minor_formatter(NullFormatter())
     axes.margins(x=0.1)
     legend_below(axes, height=-0.13, ncols=2)
     return figure
