@@ -63,9 +63,9 @@ class LivePretraining:
         """The curve, and what it shows."""
         series = {"sibling": (self.curve.tokens / 1000, self.curve.bits)}
         title = "A small network learns the town's language"
-        axes = {"x": "thousands of tokens read", "y": "bits per character"}
         first, last = self.curve.bits.iloc[0], self.curve.bits.iloc[-1]
-        return lines(series, title=title, **axes), (
+        x, y = "thousands of tokens read", "bits per character"
+        return lines(series, x=x, y=y, title=title), (
             f"On pages it did not read, the small network needs {first:.2f} bits per character "
             f"with random weights and {last:.2f} at the end."
         )
@@ -182,8 +182,9 @@ def log_figure(base_model: str) -> tuple[Figure, str] | None:
             rows = log.dropna(subset=[column])
             found[name] = (rows.tokens / 1e6, rows[column])
     told = ", ".join(f"{name} {ys.iloc[-1]:.2f}" for name, (_, ys) in found.items())
-    axes = {"x": "million tokens read", "y": "training loss (nats per token)"}
-    return lines(found, title="The base model's own log", **axes), (
+    title = "The base model's own log"
+    x, y = "million tokens read", "training loss (nats per token)"
+    return lines(found, x=x, y=y, title=title), (
         f"Training loss of each kind of text over the tokens read, at the end: {told}."
     )
 
@@ -232,6 +233,6 @@ def match(base_model: str, tasks: Mapping[str, Task], texts: int = 100) -> pd.Da
             "bits per character": f"{bits:.2f}" if model else "-",
             "tokens per word": f"{sum(pieces) / len(pieces):.2f}",
             "words in pieces": f"{sum(n > 1 for n in pieces) / len(pieces):.0%}",
-            "a text, token by token": "/".join(tokenizer.decode(i) for i in ids),
+            "a text, token by token": "/".join(str(tokenizer.decode(i)) for i in ids),
         }
     return pd.DataFrame(rows).T.rename_axis("task")

@@ -126,7 +126,7 @@ def curves_figure(curves: FairComparison, budget: int) -> tuple[Figure, str]:
     drawn = {
         task: {
             method: {
-                labels_shown(curves, task, n): curves.estimate(method, task=task, budget=n)
+                float(labels_shown(curves, task, n)): curves.estimate(method, task=task, budget=n)
                 for n in curves.budgets
             }
             for method in SHOWN
