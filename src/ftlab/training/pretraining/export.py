@@ -184,9 +184,12 @@ def _curve(losses: pd.DataFrame, skills: pd.DataFrame, path: Path) -> None:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from cycler import cycler
 
+    looks = cycler(linestyle=["-", "--", ":"]) * cycler(color=plt.get_cmap("tab10").colors)
     fig, panels = plt.subplots(2, figsize=(9, 8), layout="constrained", sharex=True)
     for table, axes in zip((losses, skills), panels, strict=True):
+        axes.set_prop_cycle(looks)
         for name in [c for c in table.columns if c in (*KINDS, *WANTED)]:
             points = table.dropna(subset=[name])
             axes.plot(points["tokens"] / 1e6, points[name], label=name)
