@@ -157,7 +157,7 @@ def distributions() -> Mapping[str, list[str]]:
 def test_what_a_room_imports_is_in_the_core_or_in_its_extra(path: Path) -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     room = path.parent.name if path in NOTEBOOKS else path.relative_to(PACKAGE).parts[0]
-    extras = {"notebook": ["notebooks"], "cli.py": ["cluster"]}.get(room, [room])
+    extras = {"notebook": ["notebooks"], "batch": ["batch", "cluster"]}.get(room, [room])
     declared = [*project["dependencies"]]
     for extra in extras:
         declared += project["optional-dependencies"].get(extra, [])
