@@ -31,7 +31,7 @@ from ftlab.tuning.methods import FULL_FINE_TUNING, TuningMethod, peft_methods, w
 from ftlab.world.corrections import DISTANCES
 
 LORA, FULL = "LoRA", FULL_FINE_TUNING.name
-PER_LABEL = {LETTERS: 48}  # texts of a label to learn from, where the lab could make any number
+PER_LABEL = {LETTERS: 32}  # texts of a label to learn from, where the lab could make any number
 TEST_TEXTS = 300  # of each seed: tasks are dealt anew, so that the seeds bring others
 FEW = 16  # texts of a label where the learning rate is looked at
 WHOLE_TEXT = 128  # tokens: no text of the lab's is cut
@@ -47,7 +47,7 @@ def dealt_task(
     """What a fair comparison takes: a task that is dealt anew with each seed, if the lab makes it
     ("letters", "near", "far", "dialect"); for all other data one task, split by `seed`.
 
-    `texts_per_label` are learned from, 0 all (of letters 48). `columns`: text_column, label_column
+    `texts_per_label` are learned from, 0 all (of letters 32). `columns`: text_column, label_column
     and labels, as for `load_tasks`.
     """
     if task_data in (LETTERS, *DISTANCES):
@@ -113,7 +113,8 @@ def family(
     trainings: Trainings,
 ) -> FairComparison:
     """LoRA's relatives: soft prompt, prefix, IA3, and norms and biases alone (BitFit), beside LoRA
-    and full fine-tuning."""
+    and full fine-tuning; of one seed in a run that searches for nothing."""
+    seeds = seeds if effort.candidates > 1 else seeds[:1]
     budget = replace(effort.training_budget, max_length=WHOLE_TEXT)
     rivals = [*peft_methods(()), this_lora(rank, learning_rate), FULL_FINE_TUNING]
 
