@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import math
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +24,15 @@ from ftlab.experiments.keeping import Trainings
 from ftlab.models import load_causal_lm
 
 ModelDir = Callable[[str], Path]
+
+
+def roomy(model: Path, folder: Path) -> str:
+    """A copy of a tiny model that takes texts as long as the lab's: its positions are rotary, so
+    that only the configuration says how many there are."""
+    shutil.copytree(model, folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "max_position_embeddings": 512}))
+    return str(folder)
 
 
 def test_counted_parameters_are_those_of_the_published_models() -> None:
@@ -133,7 +144,7 @@ def test_an_adapter_for_each_task_is_trained_once_and_kept(
     tiny_model_dir: ModelDir, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FTLAB_RESULTS", str(tmp_path))
-    folder = str(tiny_model_dir("llama"))
+    folder = roomy(tiny_model_dir("llama"), tmp_path / "model")
     made = [
         adapters.one_for_each_task(folder, 2, seeds=[0, 1], effort=EFFORTS["smoke"])
         for _ in range(2)
@@ -162,7 +173,7 @@ def test_own_messages_and_another_model_by_parameters_alone(
         project_root() / "notebooks" / "03_lora.ipynb",
         {
             "profile": "smoke",
-            "base_model": str(tiny_model_dir("qwen3")),
+            "base_model": roomy(tiny_model_dir("qwen3"), tmp_path / "model"),
             "task_data": str(file),
             "text_column": "body",
             "label_column": "team",

@@ -31,12 +31,12 @@ from ftlab.tuning.methods import FULL_FINE_TUNING, TuningMethod, peft_methods, w
 from ftlab.world.corrections import DISTANCES
 
 LORA, FULL = "LoRA", FULL_FINE_TUNING.name
-PER_LABEL = {LETTERS: 48}  # texts of a label to learn from, where the lab could make any number
+PER_LABEL = {LETTERS: 24}  # texts of a label to learn from, where the lab could make any number
 TEST_TEXTS = 300  # of each seed: tasks are dealt anew, so that the seeds bring others
 FEW = 16  # texts of a label where the learning rate is looked at
 WHOLE_TEXT = 128  # tokens: no text of the lab's is cut
-WATCHED = 160  # validation texts on which a path is followed
-PAGES = 24  # held-out pages that tell what is forgotten
+WATCHED = 96  # validation texts on which a path is followed
+PAGES = 12  # held-out pages that tell what is forgotten
 LEARNED = 0.95  # of what both methods reach: there their forgetting is compared
 DealtTask = Task | Callable[[int], Task]
 
@@ -47,7 +47,7 @@ def dealt_task(
     """What a fair comparison takes: a task that is dealt anew with each seed, if the lab makes it
     ("letters", "near", "far", "dialect"); for all other data one task, split by `seed`.
 
-    `texts_per_label` are learned from, 0 all (of letters 48). `columns`: text_column, label_column
+    `texts_per_label` are learned from, 0 all (of letters 24). `columns`: text_column, label_column
     and labels, as for `load_tasks`.
     """
     if task_data in (LETTERS, *DISTANCES):
@@ -84,12 +84,15 @@ def against_full(
     rank: int,
     learning_rate: float = 0.0,
     *,
+    quick_seeds: int = 3,
     seeds: Sequence[int],
     effort: Effort,
     trainings: Trainings,
 ) -> FairComparison:
     """LoRA and full fine-tuning on one task, beside four baselines: the majority, TF-IDF, frozen
-    features, and the same network from random weights."""
+    features, and the same network from random weights. A run that searches for nothing takes at
+    most `quick_seeds`."""
+    seeds = _some(seeds, effort, quick_seeds)
     budget = replace(effort.training_budget, max_length=WHOLE_TEXT)
     rivals = [this_lora(rank, learning_rate), FULL_FINE_TUNING]
 
@@ -113,7 +116,8 @@ def family(
     trainings: Trainings,
 ) -> FairComparison:
     """LoRA's relatives: soft prompt, prefix, IA3, and norms and biases alone (BitFit), beside LoRA
-    and full fine-tuning."""
+    and full fine-tuning; of one seed in a run that searches for nothing."""
+    seeds = _some(seeds, effort, 1)
     budget = replace(effort.training_budget, max_length=WHOLE_TEXT)
     rivals = [*peft_methods(()), this_lora(rank, learning_rate), FULL_FINE_TUNING]
 
@@ -184,7 +188,7 @@ def learning_rates(
     searches, and of one seed in any other. Every try is kept: see `accuracy_by_rate` and `paths`.
     """
     budget = replace(effort.training_budget, max_length=WHOLE_TEXT, patience=None)
-    fine, coarse = [2.0**k for k in range(-3, 4)], [4.0**k for k in range(-2, 2)]
+    fine, coarse = [2.0**k for k in range(-3, 4)], [4.0**k for k in range(-1, 2)]
     factors = fine if effort.candidates > 1 else coarse if budget.max_steps > 4 else [1.0]
 
     def methods(dealt: Task) -> list[Any]:
@@ -196,7 +200,7 @@ def learning_rates(
             found.append(Followed(tuning.name, base_model, dealt, budget, rates, tuning=tuning))
         return found
 
-    seeds = seeds if effort.candidates > 1 else seeds[:1]
+    seeds = _some(seeds, effort, 1)
     own = replace(trainings, choices=Choices())  # nothing is taken over: this is the search
     return fair_comparison(task, methods, seeds=seeds, budgets=[FEW], trainings=own)
 
@@ -276,6 +280,11 @@ def _followed(history: pd.DataFrame | None) -> tuple[np.ndarray, np.ndarray] | N
         return None
     at = history[history.validation_metric.notna()]
     return at.forgotten.to_numpy(), at.validation_metric.to_numpy()
+
+
+def _some(seeds: Sequence[int], effort: Effort, most: int) -> Sequence[int]:
+    """All seeds in a run that searches, in any other `most` of them."""
+    return seeds if effort.candidates > 1 else seeds[:most]
 
 
 @functools.lru_cache(maxsize=1)
