@@ -56,8 +56,9 @@ def depth(
 ) -> FairComparison:
     """The head alone, the top 1, 2, ... blocks, and everything: accuracy, memory, forgetting.
 
-    Without a search: two seeds. With one, the head, both halves and everything are compared on two more of the town's
-    tasks as well, if the first is one of them. The networks of "full" are kept.
+    With a search, the head, both halves and everything are compared on two more of the town's
+    tasks as well, if the first is one of them; without one there are two seeds. The networks of
+    "full" are kept.
     """
     count = blocks_of(base_model)
     tasks = [source]
