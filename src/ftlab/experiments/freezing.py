@@ -39,10 +39,9 @@ from ftlab.tuning import (
 OWN = "ftlab.experiments.freezing_methods"  # a further module that decides what a training gives
 MORE_TASKS = ("near", "dialect")  # on which a search is worth its time as well
 HEAD_FIRST, OWN_TOKENS = "head, then all", "own tokens"
-HEAD_TIMES = (
-    8  # as many steps for a head alone: it learns slowly, and its steps cost next to nothing
-)
-RATES, FEW_RATES = (0.5, 1.0, 0.25, 2.0, 0.125), (0.5, 1.0, 0.25, 2.0)  # times the usual one
+HEAD_TIMES = 8  # as many steps for a head alone: it learns slowly, and they cost next to nothing
+RATES, FEW_RATES = (0.5, 1.0, 0.25, 2.0, 0.125), (0.5, 1.0, 0.25)  # times the usual one
+FEW_SEEDS, FEW_TEXTS = 2, 40  # without a search; texts a label of the dialect
 # Pages and questions of the forgetting probe: with a search, and without one.
 MUCH, LITTLE, NEXT_TO_NOTHING = (48, 64), (16, 32), (4, 8)
 
@@ -58,7 +57,8 @@ def depth(
     """The head alone, the top 1, 2, ... blocks, and everything: accuracy, memory, forgetting.
 
     With a search, the head, both halves and everything are compared on two more of the town's
-    tasks as well, if the first is one of them. The networks of "full" are kept.
+    tasks as well, if the first is one of them; without one there are two seeds. The networks of
+    "full" are kept.
     """
     count = blocks_of(base_model)
     tasks = [source]
@@ -78,7 +78,7 @@ def depth(
     return fair_comparison(
         [one.for_comparison(effort, seeds[0]) for one in tasks],
         methods,
-        seeds=seeds,
+        seeds=seeds if effort.candidates > 1 else seeds[:FEW_SEEDS],
         forgetting=probe(base_model, effort),
         keep={FULL_FINE_TUNING.name},
         trainings=_own(trainings),
@@ -129,8 +129,11 @@ def new_words(
     trainings: Trainings | None = None,
 ) -> FairComparison:
     """The town's dialect, whose words the tokenizer cuts to pieces: the embeddings frozen, all
-    trained, and all trained with a token of its own for every frequent word."""
+    trained, and all trained with a token of its own for every frequent word. Without a search: two
+    seeds, and fewer texts."""
     frozen = replace(top_blocks(blocks_of(base_model)), name="embeddings frozen")
+    searching = effort.candidates > 1
+    dialect = replace(source.of("dialect"), texts_per_label=0 if searching else FEW_TEXTS)
 
     def methods(task: Task) -> list[Estimator]:
         budget, candidates = effort.training_budget, effort.candidates
@@ -139,9 +142,9 @@ def new_words(
         return [*_baselines(base_model, task, effort), *tuned, own]
 
     return fair_comparison(
-        source.of("dialect").for_comparison(effort, seeds[0]),
+        dialect.for_comparison(effort, seeds[0]),
         methods,
-        seeds=seeds,
+        seeds=seeds if searching else seeds[:FEW_SEEDS],
         trainings=_own(trainings),
     )
 
