@@ -39,17 +39,6 @@ EXCEPTIONS: dict[str, dict[str, float]] = {
         "lines of imports": 19,
         "profile switches": 3,
     },
-    "01_pretraining_vs_finetuning": {
-        "cells": 64,
-        "lines of code": 721,
-        "lines of the longest code cell": 62,
-        "lines of the median code cell": 19,
-        "cells that import": 2,
-        "lines of imports": 58,
-        "claims": 9,
-        "profile switches": 19,
-        "loops that only record": 8,
-    },
     "02_layer_freezing": {
         "cells": 53,
         "lines of code": 648,

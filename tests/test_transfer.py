@@ -165,7 +165,7 @@ def test_the_labs_log_is_drawn_to_its_end() -> None:
 
 @pytest.mark.slow
 def test_a_small_network_learns_from_the_first_steps() -> None:
-    found = live.pretrain_live(steps=6, moments=(0.5, 1.0), seed=0)
+    found = live.pretrained(6, (0.5, 1.0), seed=0)
     assert next(iter(found.curve.tokens)) == 0
     assert found.curve.bits.iloc[-1] < found.curve.bits.iloc[0] - 0.1
     assert next(iter(found.samples.columns)) == "random weights"

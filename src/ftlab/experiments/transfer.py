@@ -40,8 +40,9 @@ LIKE = "letters"  # the task whose sentences the lab's base model has read
 UNSEEN = "near"  # the task whose telling words stand in no labelled text
 FINE_TUNED, TFIDF, MAJORITY = "fine-tuned", "TF-IDF + regression", "majority"
 SHOWN = (FINE_TUNED, FROZEN, RANDOM, TFIDF, MAJORITY)
+BUDGETS = (4, 12, 36)  # labels a class
 WHOLE = 256  # tokens: no text of the lab's is longer
-CHOICES, TESTS = 160, 600  # texts for choices and for the test, at most
+CHOICES, TESTS = 120, 400  # texts for choices and for the test, at most
 
 
 def compared(
@@ -73,17 +74,21 @@ def unseen(seed: int, most: int = 0) -> Task:
     return _trimmed(load_task(UNSEEN, seed=seed), most)
 
 
+def middle(curves: FairComparison) -> int:
+    """The label budget of the claims: few labels, but not the fewest."""
+    return curves.budgets[min(1, len(curves.budgets) - 1)]
+
+
 def label_budgets(
     tasks: Mapping[str, Task],
     base_model: str,
-    budgets: Sequence[int],
     *,
     seeds: Sequence[int],
     effort: Effort,
     trainings: Trainings | None = None,
 ) -> FairComparison:
     """Fine-tuning against the same network from random weights, frozen features, TF-IDF and the
-    majority, for each number of labels a class in `budgets` (`FULL`: all there are).
+    majority, for a few numbers of labels a class; in a full run also for all there are.
 
     Letters are dealt anew with each seed; of other tasks there is one test.
     """
@@ -92,7 +97,8 @@ def label_budgets(
         partial(letters, most=few) if name == LIKE else _trimmed(task, few)
         for name, task in tasks.items()
     ]
-    budgets = [n for n in budgets if n == FULL or all(n < _per_class(t) for t in tasks.values())]
+    wanted = effort.pick(smoke=BUDGETS[:1], quick=BUDGETS, full=(*BUDGETS, FULL))
+    budgets = [n for n in wanted if n == FULL or all(n < _per_class(t) for t in tasks.values())]
     methods = partial(_methods, base_model, effort)
     return fair_comparison(
         sources, methods, seeds=seeds, budgets=budgets or [FULL], trainings=trainings
@@ -249,7 +255,7 @@ def _trimmed(task: Task, most: int = 0) -> Task:
 
 def _fewest(effort: Effort) -> int:
     """Very few texts where nothing is to be shown but that everything runs; else 0, the usual."""
-    return 0 if effort.training_budget.patience else 24
+    return effort.pick(smoke=24, quick=0, full=0)
 
 
 def _in_lines(method: str) -> str:
