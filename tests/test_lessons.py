@@ -39,7 +39,6 @@ EXCEPTIONS: dict[str, dict[str, float]] = {
         "lines of imports": 19,
         "profile switches": 3,
     },
-    "01_pretraining_vs_finetuning": {"profile switches": 4},
     "04_rag": {
         "cells": 81,
         "lines of code": 1363,

@@ -13,7 +13,7 @@ import pytest
 
 from ftlab import plots
 from ftlab.evaluation import Estimate
-from ftlab.experiments import live, transfer
+from ftlab.experiments import live, transfer, unlabelled
 from ftlab.models import load_classifier, load_tokenizer
 
 
@@ -62,8 +62,8 @@ def test_an_own_file_named_as_the_labs_letters_keeps_its_texts(tmp_path: Path) -
 
 @pytest.mark.parametrize("seed", [0, 1])
 def test_no_thing_that_is_asked_for_stands_in_a_labelled_text(seed: int) -> None:
-    task = transfer.unseen(seed)
-    things = {thing for sort in transfer.SORTS.values() for thing in sort}
+    task = unlabelled.unseen(seed)
+    things = {thing for sort in unlabelled.SORTS.values() for thing in sort}
 
     def named(texts: Any) -> set[str]:
         low = [f" {re.sub('[.,]', ' ', text.lower())} " for text in texts]
@@ -76,7 +76,7 @@ def test_no_thing_that_is_asked_for_stands_in_a_labelled_text(seed: int) -> None
 
 
 def test_words_of_a_sort_lie_together_after_pretraining_and_not_before() -> None:
-    table, shares = transfer.neighbours("lab")
+    table, shares = unlabelled.neighbours("lab")
     assert set(table) == {"thing", "sort", "pretrained", "random weights"}
     assert (table.thing != table.pretrained).all()
     assert shares["pretrained"] > shares["random weights"] + 0.2
@@ -165,7 +165,7 @@ def test_the_labs_log_is_drawn_to_its_end() -> None:
 
 @pytest.mark.slow
 def test_a_small_network_learns_from_the_first_steps() -> None:
-    found = live.pretrain_live(steps=6, moments=(0.5, 1.0), seed=0)
+    found = live.pretrained(6, (0.5, 1.0), seed=0)
     assert next(iter(found.curve.tokens)) == 0
     assert found.curve.bits.iloc[-1] < found.curve.bits.iloc[0] - 0.1
     assert next(iter(found.samples.columns)) == "random weights"

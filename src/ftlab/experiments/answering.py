@@ -21,6 +21,7 @@ from ftlab import training
 from ftlab.common.parallel import in_parallel
 from ftlab.data import encode_pairs
 from ftlab.evaluation import Estimate, answers_to, matches, mean_interval, paired_difference
+from ftlab.experiments.effort import Effort
 from ftlab.models import generate, load_causal_lm, load_tokenizer, starting_rate
 from ftlab.notebook.display import short
 from ftlab.plots import bars
@@ -144,24 +145,20 @@ class Answering:
         return pd.DataFrame()
 
 
-def teach_to_answer(
-    base_model: str,
-    *,
-    seeds: Sequence[int],
-    demonstrations: int = 160,
-    answers: int = 560,
-    facts: int = 100,
-    epochs: int = 3,
-) -> Answering:
+def teach_to_answer(base_model: str, *, seeds: Sequence[int], effort: Effort) -> Answering:
     """Fine-tune the base model on demonstrations, with every seed on others, and ask it.
 
-    For each seed and group of questions there are so many `answers`, drawn at temperature 1: the
-    held-out questions again and again, if there are fewer. `facts` of the town are asked as well.
+    Answers are drawn at temperature 1 after held-out questions, again and again if these are fewer
+    than the answers that each seed and group is to have. Facts of the town are asked as well.
     """
     one = partial(
-        _taught, base_model, demonstrations=demonstrations, answers=answers, facts=facts,
-        epochs=epochs,
-    )  # fmt: skip
+        _taught,
+        base_model,
+        demonstrations=effort.pick(smoke=16, quick=160, full=160),
+        answers=effort.pick(smoke=8, quick=112, full=560),
+        facts=effort.pick(smoke=8, quick=100, full=100),
+        epochs=effort.pick(smoke=1, quick=3, full=3),
+    )
     parts = in_parallel(one, [{"seed": seed} for seed in seeds], "seeds")
     return Answering(
         pd.concat([part.said for part in parts], ignore_index=True),

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ftlab.training.budget import TrainingBudget
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -14,6 +17,13 @@ class Effort:
 
     training_budget: TrainingBudget
     candidates: int
+
+    def pick(self, *, smoke: T, quick: T, full: T) -> T:
+        """The value for an effort of this size: without patience it shows nothing but that
+        everything runs, without a search it is short."""
+        if self.training_budget.patience is None:
+            return smoke
+        return quick if self.candidates == 1 else full
 
 
 EFFORTS = {

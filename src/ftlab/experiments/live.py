@@ -15,6 +15,7 @@ import torch
 
 from ftlab import training
 from ftlab.data import Task, encode
+from ftlab.experiments.effort import Effort
 from ftlab.models import (
     Classifier,
     bits_per_character,
@@ -87,10 +88,14 @@ def town_pages(count: int, seed: int | str) -> list[str]:
     return [rng.choice(makers)(rng) for _ in range(count)]
 
 
-def pretrain_live(
-    *, steps: int, moments: Sequence[float] = (0.1, 1.0), seed: int
-) -> LivePretraining:
-    """Pretrain a small network of the base model's kind from random weights on pages of the town.
+def pretrain_live(*, seeds: Sequence[int], effort: Effort) -> LivePretraining:
+    """Pretrain a small network, with the first of the seeds and as long as the effort allows; it
+    goes on after `OPENINGS` at the start, after a tenth of the steps and at the end."""
+    return pretrained(effort.pick(smoke=2, quick=200, full=600), (0.1, 1.0), seeds[0])
+
+
+def pretrained(steps: int, moments: Sequence[float], seed: int) -> LivePretraining:
+    """A network of the base model's kind, from random weights, on pages of the town.
 
     It goes on after `OPENINGS` before the first step and at the `moments`, shares of the `steps`.
     """

@@ -1,8 +1,7 @@
 """What pretraining gives: label-budget curves on texts like and unlike the base model's reading.
 
-Two questions are asked of the same methods. Over label budgets: how many labels does pretraining
-save, on the letters of the town's shops, whose sentences the lab's model has read, and on a task
-of the reader's? And on texts whose telling words no labelled text had: what did pretraining know?
+How many labels does pretraining save, on the letters of the town's shops, whose sentences the lab's
+model has read, and on a task of the reader's?
 """
 
 from __future__ import annotations
@@ -15,9 +14,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
-import torch
 
-from ftlab.data import Task, collate, encode, load_task
+from ftlab.data import Task, load_task
 from ftlab.evaluation import Estimate, exact, unpaired_difference
 from ftlab.experiments.baselines import FROZEN, RANDOM, all_baselines
 from ftlab.experiments.effort import Effort
@@ -26,22 +24,20 @@ from ftlab.experiments.fair import fair_comparison
 from ftlab.experiments.keeping import Trainings
 from ftlab.experiments.learning_curve import cost_until, seed_ratio
 from ftlab.experiments.results import FULL, FairComparison
-from ftlab.models import load_classifier, load_tokenizer
 from ftlab.notebook.display import short
-from ftlab.plots import bars, panels
+from ftlab.plots import panels
 from ftlab.training.budget import TrainingBudget
 from ftlab.tuning.methods import FULL_FINE_TUNING
-from ftlab.world.corrections import SORTS
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LIKE = "letters"  # the task whose sentences the lab's base model has read
-UNSEEN = "near"  # the task whose telling words stand in no labelled text
 FINE_TUNED, TFIDF, MAJORITY = "fine-tuned", "TF-IDF + regression", "majority"
 SHOWN = (FINE_TUNED, FROZEN, RANDOM, TFIDF, MAJORITY)
+BUDGETS = (4, 12, 36)  # labels a class
 WHOLE = 256  # tokens: no text of the lab's is longer
-CHOICES, TESTS = 160, 600  # texts for choices and for the test, at most
+CHOICES, TESTS = 100, 400  # texts for choices and for the test, at most
 
 
 def compared(
@@ -59,58 +55,45 @@ def compared(
         return {LIKE: letters(seed)}
     if own.name == LIKE:
         own = replace(own, name=f"own {LIKE}")
-    return {LIKE: letters(seed), own.name: _trimmed(own)}
+    return {LIKE: letters(seed), own.name: trimmed(own)}
 
 
 def letters(seed: int, most: int = 0) -> Task:
     """The letters as they are dealt for a seed; `most` texts for choices and for the test."""
-    return _trimmed(load_task(LIKE, seed=seed), most)
+    return trimmed(load_task(LIKE, seed=seed), most)
 
 
-def unseen(seed: int, most: int = 0) -> Task:
-    """Slips of a clerk, as they are dealt for a seed: the things named in the texts to learn from,
-    in those for choices and in those of the test are different ones."""
-    return _trimmed(load_task(UNSEEN, seed=seed), most)
+def fewest(curves: FairComparison) -> int:
+    """The label budget of the claims: with more of them easy tasks are learned without any
+    pretraining, and there is nothing left that it could add."""
+    return curves.budgets[0]
 
 
 def label_budgets(
     tasks: Mapping[str, Task],
     base_model: str,
-    budgets: Sequence[int],
     *,
     seeds: Sequence[int],
     effort: Effort,
     trainings: Trainings | None = None,
 ) -> FairComparison:
     """Fine-tuning against the same network from random weights, frozen features, TF-IDF and the
-    majority, for each number of labels a class in `budgets` (`FULL`: all there are).
+    majority, for a few numbers of labels a class; in a full run also for all there are.
 
     Letters are dealt anew with each seed; of other tasks there is one test.
     """
-    few = _fewest(effort)
+    few = least(effort)
     sources = [
-        partial(letters, most=few) if name == LIKE else _trimmed(task, few)
+        partial(letters, most=few) if name == LIKE else trimmed(task, few)
         for name, task in tasks.items()
     ]
-    budgets = [n for n in budgets if n == FULL or all(n < _per_class(t) for t in tasks.values())]
-    methods = partial(_methods, base_model, effort)
+    wanted = effort.pick(smoke=BUDGETS[:1], quick=BUDGETS[:2], full=(*BUDGETS, FULL))
+    budgets = [n for n in wanted if n == FULL or all(n < _per_class(t) for t in tasks.values())]
     return fair_comparison(
-        sources, methods, seeds=seeds, budgets=budgets or [FULL], trainings=trainings
-    )
-
-
-def unseen_words(
-    base_model: str,
-    *,
-    seeds: Sequence[int],
-    effort: Effort,
-    trainings: Trainings | None = None,
-) -> FairComparison:
-    """The same methods on texts whose telling words stood in no text with a label."""
-    return fair_comparison(
-        partial(unseen, most=_fewest(effort)),
-        partial(_methods, base_model, effort),
+        sources,
+        partial(methods, base_model, effort),
         seeds=seeds,
+        budgets=budgets or [FULL],
         trainings=trainings,
     )
 
@@ -142,15 +125,6 @@ def curves_figure(curves: FairComparison, budget: int) -> tuple[Figure, str]:
     return figure, f"Test accuracy over labels per class. With {labels}, {'; '.join(told)}."
 
 
-def unseen_figure(knew: FairComparison) -> tuple[Figure, str]:
-    """Test accuracies where no telling word stands in a labelled text."""
-    found = {method: knew.estimate(method) for method in SHOWN}
-    bars_of = {"test": {_in_lines(method): e for method, e in found.items()}}
-    title = "Texts whose telling words no labelled text has"
-    told = ", ".join(f"{method} {estimate.value:.2f}" for method, estimate in found.items())
-    return bars(bars_of, y="test accuracy", title=title, share=True), f"Test accuracy: {told}."
-
-
 def gains(curves: FairComparison, *, task: str, budget: int) -> str:
     """What fine-tuning reaches and by how much more than the others, in a sentence."""
     reached = curves.estimate(FINE_TUNED, task=task, budget=budget)
@@ -177,6 +151,17 @@ def more_where_alike(curves: FairComparison, like: str, unlike: str, budget: int
         )
         gains.append(tuned - scratch)
     return unpaired_difference(*gains)
+
+
+def told(more: Estimate, like: str, unlike: str) -> str:
+    """That difference in a sentence."""
+    amount = "neither clearly more nor clearly less"
+    if more.low > 0 or more.high < 0:
+        amount = "more" if more.low > 0 else "less"
+    return (
+        f"On '{like}', which is more like the reading, pretraining adds {amount} than on "
+        f"'{unlike}': {short(more)} is the difference of the two leads over random weights."
+    )
 
 
 @dataclass(frozen=True)
@@ -222,7 +207,8 @@ def time_to_level(
     return TimeToLevel(ratio, frame, int(frame.reached.sum()))
 
 
-def _methods(base_model: str, effort: Effort, task: Task) -> list[Estimator]:
+def methods(base_model: str, effort: Effort, task: Task) -> list[Estimator]:
+    """All that are compared, the baselines first."""
     budget = _whole(effort.training_budget)
     [tuned] = fine_tunings(base_model, task, [FULL_FINE_TUNING], budget, effort.candidates)
     return [
@@ -237,7 +223,7 @@ def _whole(budget: TrainingBudget) -> TrainingBudget:
     return replace(budget, max_length=WHOLE) if budget.patience else budget
 
 
-def _trimmed(task: Task, most: int = 0) -> Task:
+def trimmed(task: Task, most: int = 0) -> Task:
     """With fewer texts for choices and for the test: every training reads them all."""
 
     def some(part: pd.DataFrame, size: int) -> pd.DataFrame:
@@ -247,41 +233,10 @@ def _trimmed(task: Task, most: int = 0) -> Task:
     return replace(task, validation=some(task.validation, CHOICES), _test=some(task._test, TESTS))
 
 
-def _fewest(effort: Effort) -> int:
+def least(effort: Effort) -> int:
     """Very few texts where nothing is to be shown but that everything runs; else 0, the usual."""
-    return 0 if effort.training_budget.patience else 24
-
-
-def _in_lines(method: str) -> str:
-    """A name that has room under a bar."""
-    return "\n".join(method.rsplit(" ", 1))
+    return effort.pick(smoke=24, quick=0, full=0)
 
 
 def _per_class(task: Task) -> float:
     return len(task.train) / len(task.label_names)
-
-
-def neighbours(base_model: str, seed: int = 0) -> tuple[pd.DataFrame, dict[str, float]]:
-    """What lies next to each of the clerk's things, before anything is trained.
-
-    A thing's vector is that of its words alone, pooled; nearest is the greatest cosine, all vectors
-    centred. The table has a thing a row, its sort and its neighbour, from pretrained and from
-    random weights; the shares are of things whose neighbour is of their own sort.
-    """
-    sort_of = {thing: sort for sort, things in SORTS.items() for thing in things}
-    things = list(sort_of)
-    tokenizer = load_tokenizer(base_model)
-    batch = collate(encode(tokenizer, [f" {thing}" for thing in things]), tokenizer.pad_token_id)
-    table, shares = {"thing": things, "sort": list(sort_of.values())}, {}
-    for name, random_weights in (("pretrained", False), (RANDOM, True)):
-        model = load_classifier(base_model, list(SORTS), random_weights=random_weights, seed=seed)
-        with torch.inference_mode():
-            vectors = model.pool(batch["input_ids"], batch["attention_mask"]).numpy()
-        vectors = vectors - vectors.mean(0)
-        vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
-        alike = vectors @ vectors.T
-        np.fill_diagonal(alike, -1.0)
-        table[name] = [things[place] for place in alike.argmax(1)]
-        pairs = zip(things, table[name], strict=True)
-        shares[name] = float(np.mean([sort_of[one] == sort_of[other] for one, other in pairs]))
-    return pd.DataFrame(table), shares
