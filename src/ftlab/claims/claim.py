@@ -135,7 +135,7 @@ class Claim:
     def outlook(self, estimate: Estimate) -> str:
         """What it would take to decide an undecided claim, in a sentence."""
         if estimate.open:
-            return "One seed shows no spread: it takes at least two to judge anything."
+            return "No spread is to be seen: it takes more seeds to judge anything."
         if self.out_of_reach and self.null is None:
             return self.out_of_reach  # seeds do not help where items are few
         low, middle, high = map(self.scaled, (estimate.low, estimate.value, estimate.high))
