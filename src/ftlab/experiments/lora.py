@@ -183,40 +183,26 @@ def learning_rates(
     effort: Effort,
     trainings: Trainings,
 ) -> FairComparison:
-    """LoRA and full fine-tuning at many learning rates, each followed to its end.
+    """LoRA and full fine-tuning at the same learning rates, each followed to its end.
 
-    The grid lies around the rate at which each one's search begins; it is finer in a run that
-    searches, and of one seed in any other. Every try is kept: see `accuracy_by_rate` and `paths`.
+    The grid begins below the rate at which a search for full fine-tuning does; it is finer in a run
+    that searches, and of one seed in any other. Every try is kept: see `paths`.
     """
     budget = replace(effort.training_budget, max_length=WHOLE_TEXT, patience=None)
-    fine, coarse = [2.0**k for k in range(-3, 4)], [4.0**k for k in range(-1, 2)]
+    fine, coarse = [2.0**k for k in range(-3, 6)], [4.0**k for k in range(-1, 3)]
     factors = fine if effort.candidates > 1 else coarse if budget.max_steps > 4 else [1.0]
 
     def methods(dealt: Task) -> list[Any]:
         start = starting_rate(load_classifier(base_model, dealt.label_names))
         found = []
+        rates = tuple(float(f"{start * factor:.6g}") for factor in factors)
         for tuning in (this_lora(rank), FULL_FINE_TUNING):
-            first = tuning.learning_rate_factor * start
-            rates = tuple(float(f"{first * factor:.6g}") for factor in factors)
             found.append(Followed(tuning.name, base_model, dealt, budget, rates, tuning=tuning))
         return found
 
     seeds = _some(seeds, effort, 1)
     own = replace(trainings, choices=Choices())  # nothing is taken over: this is the search
     return fair_comparison(task, methods, seeds=seeds, budgets=[FEW], trainings=own)
-
-
-def accuracy_by_rate(found: FairComparison) -> dict[str, dict[float, Estimate]]:
-    """Validation accuracy at each rate that all seeds tried: {method: {rate: estimate}}."""
-    curves: dict[str, dict[float, Estimate]] = {}
-    for method in found.methods:
-        runs = found.chosen(method)
-        shared = sorted(set.intersection(*({*run.scores} for run in runs)))
-        curves[method] = {
-            rate: over_seeds([max(run.scores[rate], 0.0) for run in runs], bounds=(0.0, 1.0))
-            for rate in shared
-        }
-    return curves
 
 
 def paths(found: FairComparison) -> dict[str, dict[float, tuple[np.ndarray, np.ndarray]]]:
@@ -248,13 +234,21 @@ def nearest(rates: Iterable[float], rate: float) -> float:
 
 def forgotten_when_learned(found: FairComparison) -> Estimate:
     """Bits per character that LoRA has forgotten, minus full fine-tuning, when both have learned
-    as much: `LEARNED` times what both reach, each at the rate that validation chose."""
+    as much: `LEARNED` times what both reach, each at the rate that forgets least on the way."""
     differences = []
-    for ours, theirs in zip(found.chosen(LORA), found.chosen(FULL), strict=True):
-        both = [run.training.history for run in (ours, theirs)]
-        target = LEARNED * min(float(history.validation_metric.max()) for history in both)
-        chance = 1 / len(ours.task.label_names)
-        lost = [cost_until(history, target, chance, "forgotten") for history in both]
+    for runs in zip(found.chosen(LORA), found.chosen(FULL), strict=True):
+        both = [[t.history for t in run.tries.values() if t.history is not None] for run in runs]
+        reached = [[float(h.validation_metric.max()) for h in histories] for histories in both]
+        target = LEARNED * min(map(max, reached))
+        chance = 1 / len(runs[0].task.label_names)
+        lost = [
+            min(
+                cost_until(history, target, chance, "forgotten")
+                for history, most in zip(histories, best, strict=True)
+                if most >= target
+            )
+            for histories, best in zip(both, reached, strict=True)
+        ]
         differences.append(lost[0] - lost[1])
     return over_seeds(differences)
 
@@ -266,13 +260,6 @@ def in_brief(found: FairComparison) -> pd.DataFrame:
     kept += ["training memory", "checkpoint size"]
     table = found.table()
     return table[[name for name in kept if name in table]]
-
-
-def by_size(found: FairComparison, methods: Sequence[str]) -> dict[str, Estimate]:
-    """Test accuracy of methods, named with how many parameters each trains, the fewest first."""
-    sizes = {method: found.per_seed(method, "trainable")[0] for method in methods}
-    order = sorted(methods, key=sizes.__getitem__)
-    return {f"{method} ({sizes[method]:,.0f})": found.estimate(method) for method in order}
 
 
 def _followed(history: pd.DataFrame | None) -> tuple[np.ndarray, np.ndarray] | None:
