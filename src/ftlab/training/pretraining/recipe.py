@@ -48,7 +48,7 @@ class Recipe:
     context: int = 512
     rope_theta: float = 100_000.0
     initializer_range: float = 0.04
-    steps: int = 7000
+    steps: int = 5500
     restart: int = 3900
     learning_rate: float = 2e-3
     warmup: int = 100
