@@ -49,8 +49,8 @@ weights on the lab's own corpus. It exists to be fine-tuned in front of a reader
      {answers:.0f} times as much as the words around them.
 
 The learning rate rises to {learning_rate} and falls to zero over the last {decay:.0%} of the steps
-until step {restart:,}, the restart. There it rises once more, and falls to zero at the end. From then
-on a step has one batch of {later_texts[windows]} texts instead of two of {texts[windows]}, and the
+until step {restart:,}, the restart. There it rises once more and falls to zero at the end. After it
+a step has one batch of {later_texts[windows]} texts instead of two of {texts[windows]}, and the
 exercises that the model knew least get more. The optimizer is AdamW. Share of the exercises' tokens
 and weight of the loss, before and after:
 
