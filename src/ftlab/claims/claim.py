@@ -73,6 +73,7 @@ class Claim:
     scope: str = ""
     out_of_reach: str = ""  # why a `full` run of today cannot support it, whatever is true
     at_scale: AtScale = AtScale()
+    headline: bool = False  # one of those that the README tells
     history: tuple[str, ...] = ()  # what was changed after a result had been seen
 
     def __post_init__(self) -> None:
