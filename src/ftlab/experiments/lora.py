@@ -17,7 +17,7 @@ from ftlab.data import Task, load_task, load_tasks
 from ftlab.data.tasks import LETTERS
 from ftlab.evaluation import Estimate, correct
 from ftlab.evaluation.forgetting import ForgettingProbe
-from ftlab.experiments.baselines import RANDOM, all_baselines, baselines
+from ftlab.experiments.baselines import all_baselines, baselines
 from ftlab.experiments.effort import Effort
 from ftlab.experiments.estimators import FineTuning, FittedModel, fine_tunings
 from ftlab.experiments.fair import fair_comparison
@@ -91,15 +91,14 @@ def against_full(
 ) -> FairComparison:
     """LoRA and full fine-tuning on one task, beside four baselines: the majority, TF-IDF, frozen
     features, and the same network from random weights. A run that searches for nothing takes at
-    most `quick_seeds`, and does without the random weights if there are fewer than three."""
+    most `quick_seeds`."""
     seeds = _some(seeds, effort, quick_seeds)
     budget = replace(effort.training_budget, max_length=WHOLE_TEXT)
     rivals = [this_lora(rank, learning_rate), FULL_FINE_TUNING]
 
     def methods(dealt: Task) -> list[Any]:
-        levels = all_baselines(base_model, dealt, budget, effort.candidates)
         return [
-            *(one for one in levels if one.name != RANDOM or len(seeds) > 2),
+            *all_baselines(base_model, dealt, budget, effort.candidates),
             *fine_tunings(base_model, dealt, rivals, budget, effort.candidates),
         ]
 
