@@ -41,9 +41,9 @@ MORE_TASKS = ("near", "dialect")  # on which a search is worth its time as well
 HEAD_FIRST, OWN_TOKENS = "head, then all", "own tokens"
 HEAD_TIMES = 8  # as many steps for a head alone: it learns slowly, and they cost next to nothing
 RATES, FEW_RATES = (0.5, 1.0, 0.25, 2.0, 0.125), (0.25, 1.0, 4.0)  # times the usual one
-FEW_TEXTS = 40  # without a search: texts a label of the dialect
+FEW_TEXTS = 24  # without a search: texts a label of the dialect
 # Pages and questions of the forgetting probe: with a search, and without one.
-MUCH, LITTLE, NEXT_TO_NOTHING = (48, 64), (12, 24), (4, 8)
+MUCH, LITTLE, NEXT_TO_NOTHING = (48, 64), (8, 16), (4, 8)
 
 
 def depth(
@@ -93,7 +93,8 @@ def learned_and_forgotten(
     trainings: Trainings | None = None,
 ) -> LearnedForgotten:
     """Methods that all train much of the network, each at several learning rates: what it has
-    learned and what it has forgotten at every one of them. Without a search: one seed."""
+    learned and what it has forgotten at every one of them. Without a search: one seed, and no
+    rates by depth."""
     gradual, by_depth, _ = schedule_methods()
     half = top_blocks(blocks_of(base_model) // 2)
     searching = effort.candidates > 1
@@ -102,7 +103,7 @@ def learned_and_forgotten(
         rates = rates[:1]  # one is no search, and is not widened
 
     def methods(task: Task) -> list[Estimator]:
-        chosen = [FULL_FINE_TUNING, half, gradual, by_depth]
+        chosen = [FULL_FINE_TUNING, half, gradual, *([by_depth] if searching else [])]
         tuned = fine_tunings(base_model, task, chosen, effort.training_budget, 1)
         full = tuned[0]
         start = starting_rate(load_classifier(base_model, task.label_names))
@@ -164,10 +165,10 @@ def _baselines(base_model: str, task: Task, effort: Effort) -> list[Estimator]:
 
 def depths(count: int, effort: Effort) -> list[int]:
     """How many top blocks are trained: each number, or of more than six blocks the quarters; none,
-    one, half and all without a search."""
+    half and all without a search."""
     every = range(count + 1)
     if effort.candidates == 1:
-        return sorted({0, 1, count // 2, count})
+        return sorted({0, count // 2, count})
     return [*every] if count <= 6 else sorted({0, 1, *(round(count * i / 4) for i in range(1, 5))})
 
 

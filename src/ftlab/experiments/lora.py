@@ -17,7 +17,7 @@ from ftlab.data import Task, load_task, load_tasks
 from ftlab.data.tasks import LETTERS
 from ftlab.evaluation import Estimate, correct
 from ftlab.evaluation.forgetting import ForgettingProbe
-from ftlab.experiments.baselines import all_baselines, baselines
+from ftlab.experiments.baselines import RANDOM, all_baselines, baselines
 from ftlab.experiments.effort import Effort
 from ftlab.experiments.estimators import FineTuning, FittedModel, fine_tunings
 from ftlab.experiments.fair import fair_comparison
@@ -33,6 +33,7 @@ from ftlab.world.corrections import DISTANCES
 LORA, FULL = "LoRA", FULL_FINE_TUNING.name
 PER_LABEL = {LETTERS: 16}  # texts of a label to learn from, where the lab could make any number
 TEST_TEXTS, CHOICES = 300, 200  # of each seed: tasks are dealt anew, so the seeds bring others
+FEWEST = 3  # seeds: with fewer in a quick run, random weights are left out
 FEW = 16  # texts of a label where the learning rate is looked at
 WHOLE_TEXT = 128  # tokens: no text of the lab's is cut
 WATCHED = 96  # validation texts on which a path is followed
@@ -91,14 +92,17 @@ def against_full(
 ) -> FairComparison:
     """LoRA and full fine-tuning on one task, beside four baselines: the majority, TF-IDF, frozen
     features, and the same network from random weights. A run that searches for nothing takes at
-    most `quick_seeds`."""
+    most `quick_seeds`; if these are very few, without the random weights."""
     seeds = _some(seeds, effort, quick_seeds)
     budget = replace(effort.training_budget, max_length=WHOLE_TEXT)
     rivals = [this_lora(rank, learning_rate), FULL_FINE_TUNING]
 
+    few = effort.candidates == 1 and quick_seeds < FEWEST
+
     def methods(dealt: Task) -> list[Any]:
+        levels = all_baselines(base_model, dealt, budget, effort.candidates)
         return [
-            *all_baselines(base_model, dealt, budget, effort.candidates),
+            *(one for one in levels if one.name != RANDOM or not few),
             *fine_tunings(base_model, dealt, rivals, budget, effort.candidates),
         ]
 
@@ -187,9 +191,10 @@ def learning_rates(
     The grid begins below the rate at which a search for full fine-tuning does; it is finer in a run
     that searches, and of one seed in any other. Every try is kept: see `paths`.
     """
-    budget = replace(effort.training_budget, max_length=WHOLE_TEXT, patience=None)
+    most = effort.pick(smoke=2, quick=120, full=500)
+    budget = replace(effort.training_budget, max_length=WHOLE_TEXT, patience=None, max_steps=most)
     fine, coarse = [2.0**k for k in range(-3, 6)], [4.0**k for k in range(-1, 3)]
-    factors = fine if effort.candidates > 1 else coarse if budget.max_steps > 4 else [1.0]
+    factors = fine if effort.candidates > 1 else coarse if most > 4 else [1.0]
 
     def methods(dealt: Task) -> list[Any]:
         start = starting_rate(load_classifier(base_model, dealt.label_names))

@@ -37,7 +37,7 @@ FINE_TUNED, TFIDF, MAJORITY = "fine-tuned", "TF-IDF + regression", "majority"
 SHOWN = (FINE_TUNED, FROZEN, RANDOM, TFIDF, MAJORITY)
 BUDGETS = (4, 12, 36)  # labels a class
 WHOLE = 256  # tokens: no text of the lab's is longer
-CHOICES, TESTS = 100, 400  # texts for choices and for the test, at most
+CHOICES, TESTS = 80, 400  # texts for choices and for the test, at most
 
 
 def compared(
