@@ -98,7 +98,7 @@ def learned_and_forgotten(
     gradual, by_depth, _ = schedule_methods()
     half = top_blocks(blocks_of(base_model) // 2)
     searching = effort.candidates > 1
-    rates = RATES if searching else FEW_RATES
+    rates: Sequence[float] = RATES if searching else FEW_RATES
     if effort.training_budget.patience is None:
         rates = rates[:1]  # one is no search, and is not widened
 
