@@ -34,6 +34,9 @@ LIMITS = {
 # Lessons that are not in this form yet, with what they have too much of. A figure may only fall,
 # and is then lowered here; a lesson that keeps all limits stands here no longer.
 EXCEPTIONS: dict[str, dict[str, float]] = {
+    "00_start_here": {"profile switches": 1},
+    "02_layer_freezing": {"lines of the median code cell": 9},
+    "03_lora": {"lines of the median code cell": 8.5},
     "04_rag": {
         "cells": 81,
         "lines of code": 1363,

@@ -193,7 +193,7 @@ def test_what_the_lab_cannot_stand_by_is_refused(
     refused(lambda: reference.keep_record(path), str(path), *words)
     assert main(["keep", str(path)]) == 2
     assert capsys.readouterr().err.startswith(f"error: {path} ")
-    assert [file.name for file in first.parent.iterdir()] == [first.name]
+    assert {file.name for file in first.parent.iterdir()} == {first.name, reference.FINDINGS}
     assert first.read_bytes() == before
     assert (root / "README.md").read_bytes() == readme
 

@@ -173,7 +173,7 @@ def test_claims_that_make_no_sense_are_refused(change: dict[str, Any], words: st
         (GAIN, Estimate(0.05, 0.01, 0.09, 5), "There is an effect, but perhaps not one"),
         (GAIN, Estimate(0.0201, -0.5, 0.5402, 3), "More than 1,000 seeds"),
         (GAIN, Estimate(0.05, 0.01, 0.09, 1), "more items or repeats"),
-        (GAIN, single(0.05), "at least two"),
+        (GAIN, single(0.05), "more seeds to judge"),
         (SLOWER, Estimate(1.3, 1.2, 1.41, 5), "seeds in all"),
         ({**ALWAYS, "out_of_reach": "Too few."}, Estimate(0.995, 0.9, 1.0, 5), "Too few."),
         ({**TOLERANCE, "out_of_reach": "No tie."}, Estimate(-0.1, -0.21, 0.01, 5), "No tie. About"),
@@ -323,9 +323,9 @@ def test_every_claim_of_the_table_is_judged_or_skipped_with_a_reason(record: Rec
 
 def test_a_notebooks_claims_are_those_of_the_table() -> None:
     run = Record("03_lora", "quick", 0, {}, {}, "run")
-    assert {"LORA-06", "CF-05"} <= run.table_of_claims.keys()
-    trial = run.judge("LORA-06", exact(0.1), lora_as_set="LoRA 4", first="near")
-    assert trial.claim.quantity == "test accuracy on 'near': LoRA 4 - full"
+    assert {"LORA-09", "CF-07"} <= run.table_of_claims.keys()
+    trial = run.judge("LORA-09", exact(0.1), task="near")
+    assert trial.claim.quantity == "test accuracy on 'near': LoRA - full"
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])

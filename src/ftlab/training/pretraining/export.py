@@ -193,9 +193,8 @@ def _curve(losses: pd.DataFrame, skills: pd.DataFrame, path: Path) -> None:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
-    from cycler import cycler
 
-    looks = cycler(linestyle=["-", "--", ":"]) * cycler(
+    looks = matplotlib.cycler(linestyle=["-", "--", ":"]) * matplotlib.cycler(
         color=plt.rcParams["axes.prop_cycle"].by_key()["color"]
     )
     fig, panels = plt.subplots(2, figsize=(9, 8), layout="constrained", sharex=True)
