@@ -105,7 +105,7 @@ def test_the_zones_are_the_verdicts(claim: Claim) -> None:
     """Where an interval lies wholly in one zone the rule gives that zone's verdict, elsewhere it is
     undecided; except that the contrary of a gain begins at no effect."""
     rng = np.random.default_rng(0)
-    for start, wide in zip(rng.uniform(-3, 3, 300), rng.uniform(0.01, 3, 300), strict=True):
+    for start, wide in zip(rng.uniform(-3, 3, 60), rng.uniform(0.01, 3, 60), strict=True):
         places = [_value_at(claim, start), _value_at(claim, start + wide)]
         low, high = sorted(places)
         if claim.unit == "ratio" and low <= 0:
@@ -120,7 +120,7 @@ def _value_at(claim: Claim, place: float) -> float:
     """The value that lies at a place of the scale, found by halving."""
     low, high = (1e-12, 1e12) if claim.unit == "ratio" else (-1e3, 1e3)
     rising = effect_sizes(claim, high) > effect_sizes(claim, low)
-    for _ in range(200):
+    for _ in range(60):
         middle = math.sqrt(low * high) if claim.unit == "ratio" else (low + high) / 2
         if (effect_sizes(claim, middle) < place) == rising:
             low = middle
@@ -310,7 +310,7 @@ def test_a_table_says_what_was_found_and_where_real_scale_is_from() -> None:
 def test_verdicts_that_turned_and_claims_that_went_are_told(root: Path) -> None:
     old = judged_claim("OLD-09", statement="Once said.")
     first = record(row(GAIN, 0.2, 0.3, "supported"), old, run_id="first")
-    kept(root, first | {"started": "2026-01-01T00:00:00Z"}, run="first")
+    kept(root, first | {"started": "2025-12-31T00:00:00Z"}, run="first")
     kept(root, record(row(GAIN, 0.0, 0.3, "undecided"), run_id="second"))
     found = known()
     (one,) = [f for f in found.all if f.judgement]
@@ -357,7 +357,7 @@ def test_only_verdicts_that_rest_on_an_interval_may_be_wrong_by_chance() -> None
 
 
 def test_a_stricter_rule_widens_every_interval() -> None:
-    sure, hardly = finding(GAIN, 0.29, 0.31), finding(GAIN, 0.06, 0.1)
+    sure, hardly = finding(GAIN, 0.29, 0.31), finding(GAIN, 0.052, 0.1)
     assert [verdict for _, verdict in strict([sure, hardly])] == ["supported", "undecided"]
     estimate = Estimate(0.08, 0.06, 0.1, 5)
     wide = widened(claim_of(GAIN), estimate, 0.05)

@@ -25,7 +25,7 @@ ABOUT = {"cpu": "B, 4 cores", "precision": "bf16", "base_model_sha256": MODEL}
 
 def claim(**changes: Any) -> dict[str, Any]:
     about = {"effect": -0.02, "rule": "above -0.02", "estimate": 0.03, "ci_low": 0.01}
-    return judged_claim(changes.pop("id", "LORA-06"), **{**about, "ci_high": 0.05, **changes})
+    return judged_claim(changes.pop("id", "LORA-09"), **{**about, "ci_high": 0.05, **changes})
 
 
 def record(**changes: Any) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def put(path: Path, content: Any) -> Path:
 def executed(verdict: str, estimate: Estimate, environment: dict[str, Any] = ABOUT) -> Any:
     """A notebook as a quick run leaves it: with the run's claims in its metadata."""
     run = Record(NAME, "quick", 0, {}, environment, "run-1")
-    trial = run.judge("LORA-06", estimate, lora_as_set="a", first="near")
+    trial = run.judge("LORA-09", estimate, task="near")
     assert trial.verdict == verdict
     title = nbformat.v4.new_markdown_cell("# T\n\n**Minutes:** ?")
     notebook = nbformat.v4.new_notebook(cells=[title, nbformat.v4.new_code_cell("lab = 1")])
@@ -63,9 +63,9 @@ def test_a_fresh_lab_has_only_what_its_notebooks_show(root: Path) -> None:
     assert (own.read, own.judgements, own.broken) == (0, [], [])
     (found,) = verdicts.kept_outputs()
     assert found.estimate == Estimate(-0.0123456, -0.0301, 1.5e-05, 3)
-    assert (found.claim, found.outcome) == ("LORA-06", "undecided")
-    assert found.statement.startswith("LoRA balances efficiency and performance")
-    assert found.metric == "test accuracy on 'near': a - full"
+    assert (found.claim, found.outcome) == ("LORA-09", "undecided")
+    assert found.statement.startswith("On a small set of labelled texts")
+    assert found.metric == "test accuracy on 'near': LoRA - full"
     assert (found.limit, found.unit) == (("above", -0.02), "difference of shares")
     assert (found.run, found.profile, found.machine) == ("run-1", "quick", "B, 4 cores, bf16")
     assert found.model == MODEL[:12]
@@ -140,12 +140,12 @@ def test_old_records_are_told_in_the_new_words(root: Path) -> None:
         for key, value in claim(verdict="refuted", ci_high=-0.021, ci_low=-0.1).items()
         if key not in ("kind", "unit", "null", "direction", "effect", "rule")
     }
-    mirrored = {**old, "id": "C-37", "verdict": "supported"}
-    content = record(schema=1, claims=[old, mirrored])
+    told = {**old, "id": "PEFT-05", "verdict": "supported"}
+    content = record(schema=1, claims=[old, told])
     put(root / "data" / "reference" / f"{NAME}.json", content)
     assert reference(NAME) is not None
-    (found,) = verdicts.kept_judgements()  # C-37 is decided by LORA-06's quantity
-    assert (found.claim, found.outcome, found.limit) == ("LORA-06", "contrary", ("above", -0.02))
+    (found,) = verdicts.kept_judgements()  # PEFT-05 is decided by LORA-04's quantity
+    assert (found.claim, found.outcome, found.limit) == ("LORA-09", "contrary", ("above", -0.02))
 
 
 def test_of_runs_alike_the_latest_counts(root: Path) -> None:
