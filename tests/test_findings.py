@@ -271,6 +271,7 @@ def test_what_no_chance_enters_is_text_alone_and_nothing_is_cut_off() -> None:
     drawn.canvas.draw()
     for text in axes.texts:
         assert text.get_window_extent().x1 <= drawn.bbox.x1
+    assert figure(found[2:], "t").axes[0].axison is False  # a scale of nothing
     refused(lambda: verdict_strips([], title="t"), "at least one statement")
 
 
@@ -297,11 +298,14 @@ def test_the_made_up_intervals_have_all_four_verdicts() -> None:
 def test_a_table_says_what_was_found_and_where_real_scale_is_from() -> None:
     one = finding(GAIN, 0.2, 0.3)
     line = table([one]).splitlines()[2]
-    for part in (one.claim.statement, "**supported.**", "+25 points [+20, +30]", "5 seeds",
-                 "above +5 points", "**holds.**", "Biderman et al. 2024"):  # fmt: skip
+    for part in (one.claim.statement, "**Supported.**", "+25 points [+20, +30]", "5 seeds",
+                 "above +5 points", "**Holds.**", "Biderman et al. 2024"):  # fmt: skip
         assert part in line
     assert line.count(" | ") == 2
     assert in_brief([one]) == f"Supported: {one.claim.statement}"
+    any_at_all = Claim("A-01", "It helps.", "q", "above", 0.0)
+    loose = Finding(any_at_all, judgement(any_at_all, Estimate(0.1, 0.05, 0.15, 5)))
+    assert in_brief([loose]).endswith("Where any effect counts, a step is 2 points here.")
 
 
 # History

@@ -57,7 +57,9 @@ def turned(runs: Iterable[Judgement]) -> pd.DataFrame:
         key = (j.notebook, j.claim, j.metric)
         if key in before and before[key].outcome != j.outcome:
             first = before[key]
-            rows.append((first.statement, j.metric, _told(first), _told(j), f"{j.claim}, {j.notebook}"))
+            rows.append(
+                (first.statement, j.metric, _told(first), _told(j), f"{j.claim}, {j.notebook}")
+            )
         before[key] = j
     columns = ["what was said", "measured as", "at first", "then", "claim"]
     return pd.DataFrame(rows, columns=columns).set_index("what was said")

@@ -81,9 +81,20 @@ def gains(claim: Claim) -> bool:
     )
 
 
+def any_effect(claim: Claim) -> bool:
+    """Whether a claim names no smallest effect: any on its side counts."""
+    return claim.null is not None and claim.scaled(claim.effect) == 0
+
+
+def sized_step(claim: Claim) -> str:
+    """One step of the scale as a reader takes it in, without its sign: '2 points'."""
+    size = step(claim)
+    return sized(math.exp(size) if claim.unit == RATIO else size, claim.unit).lstrip("+")
+
+
 def in_words(claim: Claim) -> str:
     """The smallest effect that matters, as a reader takes it in: 'above +2 points'."""
-    if claim.null is not None and claim.scaled(claim.effect) == 0:
+    if any_effect(claim):
         return "exactly equal" if claim.direction == "within" else "any effect on the claim's side"
     if claim.direction == "within" and claim.unit == RATIO:
         return f"between {_digits(1 / claim.effect)} and {sized(claim.effect, claim.unit)}"

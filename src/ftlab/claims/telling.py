@@ -10,7 +10,7 @@ from ftlab.claims.claim import VERDICTS, Claim
 from ftlab.claims.findings import AT_SCALE, NO_FULL_RUN, Finding, Findings
 from ftlab.claims.multiplicity import by_chance, misses, strict
 from ftlab.claims.reference import table_row
-from ftlab.claims.scale import effect_sizes, in_words, sized, zones
+from ftlab.claims.scale import any_effect, effect_sizes, in_words, sized, sized_step, zones
 from ftlab.claims.topics import TOPICS
 from ftlab.claims.verdicts import SHARES, Judgement
 from ftlab.common.errors import LabError
@@ -100,15 +100,16 @@ def shown(estimate: Estimate, unit: str) -> str:
     return f"{value} [{low}, {high}]"
 
 
-def in_brief(found: Iterable[Finding]) -> str:
+def in_brief(found: Sequence[Finding]) -> str:
     """One sentence a verdict, with the statements that got it: the text of a figure."""
     groups: dict[str, list[str]] = {}
     for one in found:
         groups.setdefault(one.outcome, []).append(one.claim.statement.rstrip("."))
     order = [*VERDICTS, *(name for name in groups if name not in VERDICTS)]
-    return " ".join(
-        f"{name.capitalize()}: {'; '.join(groups[name])}." for name in order if name in groups
-    )
+    text = [f"{name.capitalize()}: {'; '.join(groups[name])}." for name in order if name in groups]
+    steps = {sized_step(one.claim) for one in found if one.judged and any_effect(one.claim)}
+    text += [f"Where any effect counts, a step is {one} here." for one in sorted(steps)]
+    return " ".join(text)
 
 
 def table(found: Iterable[Finding]) -> str:
@@ -158,16 +159,18 @@ def chance(findings: Findings) -> str:
     if not tried:
         return "No verdict rests on an interval yet."
     about, kept = misses(len(tried)), strict(findings.all)
-    stay = [one for one, verdict in kept if verdict == one.outcome]
-    lost = [one.claim.id for one, verdict in kept if verdict != one.outcome]
+    lost = [one.claim.statement for one, verdict in kept if verdict != one.outcome]
     text = (
         f"**{about.intervals} verdicts** rest on an interval. Of so many intervals about "
         f"**{about.expected:.1f}** miss the truth by chance; were they independent, it would be "
         f"at most {about.at_most} in 19 of 20 courses like this one. A miss is a false call only "
         f"if the truth lies in another zone. {len(kept)} of the verdicts are decided. If every "
-        f"interval is made so wide that *all* of them hold with 95%, **{len(stay)}** of these stay."
+        "interval is made so wide that *all* of them hold with 95%, "
+        f"**{len(kept) - len(lost)}** of these stay."
     )
-    return text + (f" Undecided become {', '.join(lost)}." if lost else "")
+    if not lost:
+        return text
+    return "\n".join([f"{text} The others become undecided:\n", *(f"- {one}" for one in lost)])
 
 
 def parted(findings: Findings) -> str:
@@ -234,9 +237,9 @@ def _said(one: Finding) -> str:
 
 def _found(one: Finding) -> str:
     if one.judgement is None:
-        return f"**{one.outcome}**"
+        return f"**{one.outcome.capitalize()}.**"
     j, claim = one.judgement, one.claim
-    text = f"**{one.outcome}.** {j.metric}: **{shown(j.estimate, claim.unit)}**"
+    text = f"**{one.outcome.capitalize()}.** {j.metric}: **{shown(j.estimate, claim.unit)}**"
     if claim.kind != "measured":
         return text + "."
     seeds = f", {j.estimate.seeds} seeds" if j.estimate.seeds > 1 else ", repeats of one run"
@@ -250,7 +253,7 @@ def _scale(claim: Claim) -> str:
     scale = claim.at_scale
     read = "" if scale.read else "; not read, as others quote it"
     source = f" *{_plain(scale.source)}*{read}" if scale.source else ""
-    return f"**{AT_SCALE[scale.says]}.** {_plain(scale.why)}{source}"
+    return f"**{AT_SCALE[scale.says].capitalize()}.** {_plain(scale.why)}{source}"
 
 
 def _plain(text: str) -> str:

@@ -74,9 +74,12 @@ def verdict_strips(strips: Sequence[Strip], *, title: str) -> Figure:
         for strip in strips:
             _draw(axes, strip, top)
             top += _height(strip)
-        _axis(axes)
+        if any(strip.zones for strip in strips):
+            _axis(axes)
+            _legend(figure, whole)
+        else:
+            axes.set_axis_off()
         figure.text(0.015, 1 - 0.10 / whole, title, va="top", fontsize=13, fontweight="bold")
-        _legend(figure, whole)
     return figure
 
 
