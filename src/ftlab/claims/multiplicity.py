@@ -52,7 +52,7 @@ def strict(findings: Iterable[Finding]) -> list[tuple[Finding, str]]:
     for intervals over seeds and items, which have more degrees of freedom than this allows them.
     """
     tried = by_chance(findings)
-    found = []
+    found: list[tuple[Finding, str]] = []
     for one in tried:
         assert one.judgement is not None
         rule = one.judgement.rule

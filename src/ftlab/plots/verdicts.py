@@ -185,7 +185,7 @@ def _legend(figure: Figure, whole: float) -> None:
         Patch(facecolor=colour, hatch=hatch, edgecolor="#d9a27e", linewidth=0, label=verdict)
         for verdict, (colour, hatch, *_) in ZONES.items()
     ]
-    open_one = {"marker": "o", "markerfacecolor": "white", "markeredgewidth": 1.8}
+    open_one: dict[str, Any] = {"marker": "o", "markerfacecolor": "white", "markeredgewidth": 1.8}
     words = "undecided: crosses a border"
     handles.append(Line2D([], [], color=UNDECIDED[2], label=words, **open_one))
     figure.legend(
