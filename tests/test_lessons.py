@@ -59,11 +59,6 @@ EXCEPTIONS: dict[str, dict[str, float]] = {
         "profile switches": 27,
         "loops that only record": 21,
     },
-    "99_verdicts": {
-        "lines of the longest code cell": 49,
-        "lines of the median code cell": 15,
-        "cells that import": 2,
-    },
 }
 FAMILY = re.compile(r"(distil|ro|de)?berta?(-.*)?|gpt-?2|(tiny)?llama|qwen[\d.]*|model_type", re.I)
 SHIPPED = pytest.mark.parametrize("path", notebook_paths(), ids=lambda path: path.stem)

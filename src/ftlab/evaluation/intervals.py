@@ -113,9 +113,8 @@ def seeds_interval(
 ) -> Estimate:
     """Mean of one number per seed (Student's t): for what no single test item has, as seconds.
 
-    `bounds` are the least and the greatest value that the measure can have, (0, 1) for an F1 or a
-    share: Student's t knows nothing of them, so the interval is cut off there. Two seeds that agree do
-    so by chance: then it could be anything within the bounds.
+    `bounds`, (0, 1) for an F1 or a share: the interval is cut off there, as Student's t knows
+    nothing of them. Two seeds that agree do so by chance: it could be anything within them.
     """
     per_seed = _numbers(values)
     if per_seed.ndim != 1 or len(per_seed) < 2:
