@@ -42,7 +42,7 @@ RECORD: dict[str, Any] = {
             verdict="undecided", per_seed=[0.77, 0.88],
         ),
         judged_claim(
-            "C-10", statement="It is small.", metric="share", rule="below 0.6", kind="counted",
+            "LORA-12", statement="It is small.", metric="share", rule="below 0.6", kind="counted",
             estimate=0.418, ci_low=0.418, ci_high=0.418, seeds=1, verdict=None,
         ),
     ],
@@ -98,9 +98,9 @@ def test_a_card_says_what_the_record_says() -> None:
         "| 3.34e-06 |",
         "| LORA-09 | It gives 1 point away. | accuracy: a - b | within ±0.02 "
         "| -0.0187 [-0.0421, 0.00475] | 5 | undecided | unknown |",
-        "| C-10 | It is small. | share | below 0.6 | 0.418 | 1 | counted | unknown |",
-        "- Without seeds to compare, by counting or in one run: C-10.",
-        "- Counted, or so by construction, and not judged: C-10.",
+        "| LORA-12 | It is small. | share | below 0.6 | 0.418 | 1 | counted | unknown |",
+        "- Without seeds to compare, by counting or in one run: LORA-12.",
+        "- Counted, or so by construction, and not judged: LORA-12.",
         "- Undecided: LORA-09.",
     ):
         assert line in card.splitlines()

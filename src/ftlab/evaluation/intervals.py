@@ -113,8 +113,7 @@ def seeds_interval(
 ) -> Estimate:
     """Mean of one number per seed (Student's t): for what no single test item has, as seconds.
 
-    `bounds`, (0, 1) for an F1 or a share: the interval is cut off there, as Student's t knows
-    nothing of them. Two seeds that agree do so by chance: it could be anything within them.
+    It is cut off at the `bounds`, (0, 1) for a share. Two seeds that agree tell no spread.
     """
     per_seed = _numbers(values)
     if per_seed.ndim != 1 or len(per_seed) < 2:
