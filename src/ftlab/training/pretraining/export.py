@@ -193,8 +193,9 @@ def _curve(losses: pd.DataFrame, skills: pd.DataFrame, path: Path) -> None:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
+    from matplotlib.rcsetup import cycler
 
-    looks = matplotlib.cycler(linestyle=["-", "--", ":"]) * matplotlib.cycler(
+    looks = cycler(linestyle=["-", "--", ":"]) * cycler(
         color=plt.rcParams["axes.prop_cycle"].by_key()["color"]
     )
     fig, panels = plt.subplots(2, figsize=(9, 8), layout="constrained", sharex=True)
