@@ -74,6 +74,19 @@ LATER = (
     Share("extraction", 0.11, 0.8),
     Share("long", 0.04, 0.3),
 )
+LAST = (
+    Share("copying", 0.02, 0.2),
+    Share("reading", 0.12, 0.8),
+    Share("recall", 0.06, 0.5),
+    Share("shots", 0.03, 0.3),
+    Share("formats", 0.40, 1.6),
+    Share("town", 0.02, 0.2),
+    Share("abstaining", 0.08, 0.6),
+    Share("instructions", 0.19, 1.0),
+    Share("extraction", 0.06, 0.6),
+    Share("long", 0.02, 0.2),
+)
+MIXES = (MIX, LATER, LAST)  # of a recipe's cycles, in order
 TEXT_KINDS = (("prose", 0.8, 0.85), ("talk", 0.2, 0.15))  # name, portion, weight of the mean loss
 KINDS = (*(name for name, _, _ in TEXT_KINDS), "contrast", *(s.name for s in MIX))
 

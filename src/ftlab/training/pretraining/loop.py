@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ftlab.training.pretraining.batches import Batch
-from ftlab.training.pretraining.corpus import KINDS, LATER, MIX, Corpus
+from ftlab.training.pretraining.corpus import KINDS, MIXES, Corpus
 from ftlab.training.pretraining.recipe import Job, Recipe
 
 if TYPE_CHECKING:
@@ -122,13 +122,13 @@ class Pretraining:
 
     def _batches(self, step: int) -> list[tuple[Batch, Job]]:
         """This process's batches."""
-        later = self.recipe.later(step)
+        mix = MIXES[min(self.recipe.cycle(step), len(MIXES) - 1)]
         out = []
         for job in self.recipe.jobs(step)[self.rank :: self.ranks]:
             if job.texts:
                 batch = self.corpus.texts(job.shape, step, job.part)
             else:
-                batch = self.corpus.exercises(job.shape, step, job.part, LATER if later else MIX)
+                batch = self.corpus.exercises(job.shape, step, job.part, mix)
             out.append((batch, job))
         return out
 
@@ -136,7 +136,7 @@ class Pretraining:
         started = time.perf_counter()
         sums, counts = np.zeros(len(KINDS)), np.zeros(len(KINDS))
         tokens = 0
-        weight = self.recipe.contrast[self.recipe.later(self.state["step"])]
+        weight = self.recipe.cycles[self.recipe.cycle(self.state["step"])].contrast
         for batch, job in batches:
             losses, contrast = self.losses(batch.ids, batch.rows, batch.places, job.texts)
             total = (losses * batch.weights).sum()

@@ -14,7 +14,45 @@ if TYPE_CHECKING:
 TEXTS = Shape(windows=32, length=128, predicted=2560)
 EXERCISES = Shape(windows=8, length=384, predicted=1280)
 LATER_TEXTS = Shape(windows=64, length=128, predicted=5120)
-LATER_EXERCISES = Shape(windows=20, length=384, predicted=3200)
+
+
+
+@dataclass(frozen=True)
+class Cycle:
+    """Steps until `until`, over which the rate rises, stays, and falls to zero: once in a recipe
+    or several times. A step has `parts` batches of each kind; `contrast` is the weight of finding
+    a text's other half, within the texts' own."""
+
+    until: int
+    texts: Shape
+    exercises: Shape
+    parts: int
+    text_weight: float
+    contrast: float
+    decay: float  # share of the cycle's steps over which the rate falls
+
+
+CYCLES = (
+    Cycle(3900, TEXTS, EXERCISES, parts=2, text_weight=1.0, contrast=0.5, decay=0.3),
+    Cycle(
+        5500,
+        LATER_TEXTS,
+        Shape(windows=20, length=384, predicted=3200),
+        parts=1,
+        text_weight=1.5,
+        contrast=1.0,
+        decay=1.0,
+    ),
+    Cycle(
+        7000,
+        LATER_TEXTS,
+        Shape(windows=28, length=384, predicted=4480),
+        parts=1,
+        text_weight=1.5,
+        contrast=1.0,
+        decay=1.0,
+    ),
+)
 
 
 @dataclass(frozen=True)
@@ -33,11 +71,10 @@ class Recipe:
 
     Training begins with copying random token strings, until the loss is below `copy_until` or
     `copy_steps` are done: without it no amount of notes taught a small network to read. Then every
-    step has two batches of `exercises` and, from `texts_from` on, two of `texts`. The learning rate
-    warms up, stays, and falls to zero over the last `decay` share of the steps until `restart`.
-    From there it warms up again and falls to zero at `steps`, and a step has one larger batch of
-    each kind: a text's half is told from more others, `contrast` and texts weigh more, and the
-    exercises that follow forms and orders get more of the tokens.
+    step has batches of exercises and, from `texts_from` on, of texts. In each of `cycles` the
+    learning rate warms up, stays, and falls to zero; `steps` ends the last, or an earlier one.
+    From the second on a text's half is told from more others, texts weigh more, and the exercises
+    that follow forms and orders get more of the tokens (`corpus.MIXES`).
     """
 
     layers: int = 4
@@ -48,50 +85,42 @@ class Recipe:
     context: int = 512
     rope_theta: float = 100_000.0
     initializer_range: float = 0.04
-    steps: int = 5500
-    restart: int = 3900
+    steps: int = CYCLES[-1].until
+    cycles: tuple[Cycle, ...] = CYCLES
     learning_rate: float = 2e-3
     warmup: int = 100
-    decay: float = 0.3
     weight_decay: float = 0.1
     clip: float = 1.0
-    texts: Shape = TEXTS
-    exercises: Shape = EXERCISES
-    later_texts: Shape = LATER_TEXTS
-    later_exercises: Shape = LATER_EXERCISES
     texts_from: int = 600
     ramp: int = 200
-    text_weights: tuple[float, float] = (1.0, 1.5)  # before and after the restart, as below
-    contrast: tuple[float, float] = (0.5, 1.0)
     copy_steps: int = 800
     copy_until: float = 0.1
     wired: bool = True
     seed: int = 0
 
-    def later(self, step: int) -> bool:
-        """Whether the rate has begun anew, with other batches."""
-        return step >= self.restart
+    def cycle(self, step: int) -> int:
+        """Number of the cycle that a step belongs to; the last goes on for as long as it must."""
+        return sum(step >= cycle.until for cycle in self.cycles[:-1])
 
     def rate(self, step: int) -> float:
         """Learning rate of a step of the main stage."""
-        begin, end, decay = 0, min(self.steps, self.restart), self.decay
-        if self.later(step):
-            begin, end, decay = self.restart, self.steps, 1.0
-        left = (end - step) / max(1, round(decay * (end - begin)))
+        number = self.cycle(step)
+        begin = self.cycles[number - 1].until if number else 0
+        last = number == len(self.cycles) - 1
+        end = self.steps if last else min(self.steps, self.cycles[number].until)
+        left = (end - step) / max(1, round(self.cycles[number].decay * (end - begin)))
         return self.learning_rate * min(1.0, (step - begin + 1) / self.warmup, left)
 
     def jobs(self, step: int) -> list[Job]:
         """The batches of a step, in such an order that two processes have as much to do each."""
-        if self.later(step):
-            texts = Job(self.later_texts, 0, self.text_weights[1], texts=True)
-            return [texts, Job(self.later_exercises, 0, 1.0)]
+        cycle = self.cycles[self.cycle(step)]
+        share = 1 / cycle.parts
         # The texts' weight grows: all at once would cost the young network its copying.
-        weight = self.text_weights[0] * min(1.0, max(0, step - self.texts_from) / self.ramp)
-        exercises = [Job(self.exercises, part, 0.5) for part in range(2)]
-        if not weight:
-            return exercises
-        first, second = (Job(self.texts, part, 0.5 * weight, texts=True) for part in range(2))
-        return [first, *exercises, second]
+        weight = cycle.text_weight * min(1.0, max(0, step - self.texts_from) / self.ramp)
+        parts = range(cycle.parts)
+        exercises = [Job(cycle.exercises, part, share) for part in parts]
+        texts = [Job(cycle.texts, part, share * weight, texts=True) for part in parts]
+        return [*texts[:1], *exercises, *texts[1:]] if weight else exercises
 
     def network(self, pad_id: int, end_id: int) -> LlamaForCausalLM:
         """The network with random weights, seeded."""
