@@ -39,17 +39,6 @@ EXCEPTIONS: dict[str, dict[str, float]] = {
         "lines of imports": 19,
         "profile switches": 3,
     },
-    "04_rag": {
-        "cells": 81,
-        "lines of code": 1363,
-        "lines of the longest code cell": 78,
-        "lines of the median code cell": 26,
-        "cells that import": 2,
-        "lines of imports": 62,
-        "claims": 12,
-        "profile switches": 27,
-        "loops that only record": 11,
-    },
     "05_evaluation": {
         "cells": 95,
         "lines of code": 1600,

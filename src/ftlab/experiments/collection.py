@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ftlab.common.errors import LabError
 from ftlab.data import wording
@@ -19,7 +19,7 @@ from ftlab.rag.almanac import article_passages, notices, tells
 from ftlab.rag.encoders import MOST_TOKENS
 from ftlab.rag.own import FEWEST, read_case
 from ftlab.rag.passages import AskedQuestion, Passage
-from ftlab.rag.room import fitted
+from ftlab.rag.room import fitted, shortened
 from ftlab.world import build_world
 from ftlab.world.almanac import Article, articles
 from ftlab.world.facts import Fact
@@ -32,6 +32,7 @@ TAUGHT = 120  # known entities whose facts teach; the others are asked about
 VALIDATION = 60  # questions for choices
 MISSING = 60  # facts of newcomers that are left out of their pages
 LEAST_ROOM = 8  # tokens of a passage, however small the model
+NEW_TOKENS, AROUND = 28, 12  # tokens of an answer, and of the words around notes and question
 
 
 @dataclass(frozen=True)
@@ -148,13 +149,15 @@ def read(documents: str, questions: str, size: int, base_model: str) -> Collecti
     if case is None:
         return Collection(size)
     most = passage_room(base_model)
-    passages, cut = fitted(case[0], load_tokenizer(base_model), most)
-    asked = _answered(passages, case[1])
+    tokenizer = load_tokenizer(base_model)
+    passages, cut = fitted(case[0], tokenizer, most)
+    rows = [replace(row, question=shortened(tokenizer, row.question, most // 2)) for row in case[1]]
+    asked = _answered(passages, rows)
     if len(asked) < FEWEST:
         raise LabError(
-            f"{questions}: only {len(asked)} of {len(case[1])} questions are answered by a document in "
-            f"{documents}, and at least {FEWEST} must be: name each one's source, or give the "
-            "answer in the document's own words."
+            f"{questions}: a document in {documents} answers only {len(asked)} of {len(case[1])} "
+            f"questions, and at least {FEWEST} must be answered: name each one's source, or give "
+            "the answer in the document's own words."
         )
     said = f"{wording.count(len({p.source for p in passages}), 'document')}, "
     said += f"{wording.count(len(passages), 'passage')}, {wording.count(len(asked), 'question')}."
@@ -163,6 +166,10 @@ def read(documents: str, questions: str, size: int, base_model: str) -> Collecti
             f" {wording.count(cut, 'passage')} of more than {most} tokens, for which there would "
             "be no room beside a question, were cut into smaller ones."
         )
+    if long := sum(
+        len(a.question) < len(b.question.rstrip()) for a, b in zip(rows, case[1], strict=True)
+    ):
+        said += f" {wording.count(long, 'question')} of more than {most // 2} were shortened."
     if lost := len(case[1]) - len(asked):
         said += f" Left out: {wording.count(lost, 'question')} that no document answers."
     return Collection(size, tuple(passages), tuple(asked), said)
@@ -173,7 +180,8 @@ def passage_room(base_model: str) -> int:
     from transformers import AutoConfig
 
     config = AutoConfig.from_pretrained(model_folder(base_model))
-    return max(LEAST_ROOM, min(MOST_TOKENS, max_length(config, 2 * MOST_TOKENS) // 2))
+    left = max_length(config, 4 * MOST_TOKENS) - NEW_TOKENS - AROUND
+    return max(LEAST_ROOM, min(MOST_TOKENS, 2 * left // 3))  # a third is for the question
 
 
 def _answered(

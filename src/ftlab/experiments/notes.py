@@ -195,6 +195,14 @@ def threshold_of(rows: pd.DataFrame) -> float:
     return float(max(levels, key=lambda level: _handled(rows, level)))
 
 
+def priced(rows: pd.DataFrame, level: float, made_up: float) -> float:
+    """What mistakes cost with a threshold, in units of a "not told" where something is told: an
+    answer that is wrong costs `made_up` of these."""
+    silent = (rows.score < level) | rows.abstained
+    missed, wrong = silent & (rows.kind == TOLD), ~silent & ~rows.right
+    return float(missed.sum() + made_up * wrong.sum())
+
+
 def _handled(rows: pd.DataFrame, level: float) -> float:
     """The share handled rightly with a threshold; of several kinds, told and not told alike."""
     below = rows.score < level
