@@ -74,7 +74,7 @@ class Answers:
     def true_when_given(self) -> Estimate:
         """Of the answers that are given (those that say that it is not told are none), how many
         are right; told or not told, every question counts."""
-        return self.share(lambda rows: rows[~rows.abstained].right)
+        return self.share(lambda rows: rows[~rows.abstained].right if any(~rows.abstained) else 1.0)
 
     def citations(self) -> tuple[Estimate, Estimate]:
         """Precision: of the passages that are cited how many tell it. Recall: of the questions that
@@ -113,14 +113,14 @@ class Answers:
         own = self.rows[(self.rows.part == "test") & (self.rows.seed == self.seeds[0])]
         scores = {kind: own[own.kind == kind].score.to_numpy() for kind in self.kinds}
         threshold = self.thresholds[self.seeds[0]]
-        told = "; ".join(
-            f"{kind}: {np.mean(values < threshold):.0%} below" for kind, values in scores.items()
-        )
-        figure = drawings.scores(scores, threshold)
-        return figure, (
-            f"The best cosine that the search finds for each question, by kind of question, and "
-            f"the threshold chosen on others, {threshold:.2f}: {told}."
-        )
+        caption = "The best cosine that the search finds for each question, by kind of question"
+        if np.isfinite(threshold):
+            told = "; ".join(
+                f"{kind}: {np.mean(values < threshold):.0%} below"
+                for kind, values in scores.items()
+            )
+            caption += f", and the threshold chosen on others, {threshold:.2f}: {told}"
+        return drawings.scores(scores, threshold), f"{caption}."
 
     def told(self) -> str:
         """What became of the answers, in sentences."""
