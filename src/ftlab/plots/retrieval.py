@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ftlab.plots.style import GREY, SIZE, STYLE, first_looks, new_axes
+from ftlab.plots.style import GREY, SIZE, STYLE, first_looks, legend_below, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-BINS = 24
+BINS = 18
 # {group: (passages (n, 2), questions (n, 2))}
 Points = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
@@ -58,7 +58,7 @@ def scores(values: Mapping[str, np.ndarray], threshold: float) -> Figure:
     if np.isfinite(threshold):
         axes.axvline(threshold, color=GREY, linewidth=1.6, linestyle=(0, (2, 2)), label="threshold")
     axes.set_ylim(bottom=0)
-    axes.legend(loc="upper left", frameon=False)
+    legend_below(axes, ncols=4)
     return figure
 
 

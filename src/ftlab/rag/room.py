@@ -104,15 +104,16 @@ def prompt_within(
     If not even the first fits it is shortened, and so is the question, if it alone is too long.
     """
     empty = count_tokens(tokenizer, [notes_prompt("", [], header)])[0]
-    asked = shortened(tokenizer, question, room - empty)
-    cut = len(asked) < len(question.rstrip())
+    whole = " ".join(question.split())
+    asked = shortened(tokenizer, whole, room - empty)
+    cut = asked != whole
     for count in range(len(hits), 0, -1):
         text = notes_prompt(asked, hits[:count], header)
         if count_tokens(tokenizer, [text])[0] <= room:
             return Prompt(text, tuple(hits[:count]), len(hits) - count, cut)
     left = room - count_tokens(tokenizer, [notes_prompt(asked, [], header)])[0]
     while hits and left > empty:
-        note = shortened(tokenizer, hits[0].passage.text, left)
+        note = shortened(tokenizer, " ".join(hits[0].passage.text.split()), left)
         if not note:
             break
         first = Hit(replace(hits[0].passage, text=note), hits[0].score)
