@@ -49,7 +49,7 @@ if TYPE_CHECKING:
 
 CODE = (  # beside what decides every training
     "rag.almanac", "rag.answering", "rag.encoders", "rag.exact", "rag.passages", "rag.retrieval",
-    "rag.sparse", "experiments.collection", "experiments.retrieval_runs",
+    "rag.room", "rag.sparse", "experiments.collection", "experiments.retrieval_runs",
 )  # fmt: skip
 
 
@@ -233,7 +233,7 @@ def search_quality(
         known = trainings.choices.value(TUNED, "learning_rate", "search", 0)
         amounts = amounts if known is None else _with_rate(amounts, known)
     about = {
-        "code": code_sha256((__name__, *(f"ftlab.{name}" for name in CODE))),
+        "code": code_sha256(f"ftlab.{name}" for name in CODE),
         "models": [base_sha256(base_model), base_sha256(encoder)],
         "own": digest_of([[p.text for p in collection.own], [q.text for q, _ in collection.asked]])
         if collection.own

@@ -11,15 +11,17 @@ from typing import Any
 
 import numpy as np
 
+from ftlab.common.errors import LabError
 from ftlab.common.files import write_atomically
 from ftlab.experiments.collection import Collection, Dealt, Question
-from ftlab.experiments.searching import FACTORS, choice, wider
+from ftlab.experiments.searching import DIVERGED, FACTORS, choice, wider
 from ftlab.models import load_tokenizer
 from ftlab.rag import Retriever, TrunkEncoder, fine_tune_encoder, load_encoder, open_store
 from ftlab.rag import question_likelihood as likelihood
 from ftlab.rag.encoders import Encoder
 from ftlab.rag.retrieval import Reranker, reranking_prompt
 from ftlab.rag.stores import Store
+from ftlab.training import Diverged
 from ftlab.tuning.sft import SFTConfig, fine_tune
 
 WORDS, VECTORS, TUNED, BOTH = "words (BM25)", "vectors", "vectors, fine-tuned", "words and vectors"
@@ -81,7 +83,7 @@ def kept(
     folder.mkdir(parents=True, exist_ok=True)
     found = _measured(deal(collection, amounts, seed), base_model, encoder, amounts, seed, folder)
     write_atomically(told, json.dumps(found))
-    return found
+    return dict(json.loads(told.read_text(encoding="utf-8")))  # as it will be read
 
 
 def _measured(
@@ -91,14 +93,8 @@ def _measured(
     pairs = dealt.teaching[: amounts.pairs]
     teach = len(pairs) >= FEWEST_PAIRS
     sources = {passage.id: passage.source for passage in dealt.passages}
-    found: dict[str, Any] = {
-        "ranks": {},
-        "checked": {},
-        "pages": {},
-        "seconds": {},
-        "ms": {},
-        "tries": {},
-    }
+    parts = ("ranks", "checked", "pages", "seconds", "ms", "tries")
+    found: dict[str, Any] = {part: {} for part in parts}
     found |= {"encoder": encoder, "rate": 0.0, "pairs": len(pairs)}
 
     def note(name: str, retriever: Retriever, most: int | None = None) -> None:
@@ -141,22 +137,28 @@ def _tuned(
         rate = todo.pop(0)
         one = load_encoder(encoder)
         assert isinstance(one, TrunkEncoder)
-        run = fine_tune_encoder(
-            one,
-            *zip(*pairs, strict=True),
-            learning_rate=rate,
-            epochs=amounts.epochs,
-            seed=seed,
-            progress=False,
-        )
-        store, vectors = _filled(dealt, one)
-        ranks, _ = _ranks(Retriever(store, one, mode="dense"), dealt.told("validation"), {})
-        made[rate] = (one, store, vectors, run.seconds)
-        scores[rate] = float(within(ranks, 1).mean())
+        try:
+            run = fine_tune_encoder(
+                one,
+                *zip(*pairs, strict=True),
+                learning_rate=rate,
+                epochs=amounts.epochs,
+                seed=seed,
+                progress=False,
+            )
+        except Diverged:
+            scores[rate] = DIVERGED
+        else:
+            store, vectors = _filled(dealt, one)
+            ranks, _ = _ranks(Retriever(store, one, mode="dense"), dealt.told("validation"), {})
+            made[rate] = (one, store, vectors, run.seconds)
+            scores[rate] = float(within(ranks, 1).mean())
         if not todo:
             further = wider(amounts.rates, scores, FACTORS["learning_rate"])
             todo = [] if further is None or further in scores else [further]
     best = choice(scores)
+    if best not in made:
+        raise LabError(f"The encoder's training diverged at every rate: {[*scores]}.")
     return made[best], best, scores
 
 
@@ -203,5 +205,6 @@ def _ranks(
 
 
 def within(ranks: Sequence[int] | np.ndarray, k: int) -> np.ndarray:
+    """Whether each rank is among the first `k`; 0 is none."""
     found = np.asarray(ranks)
     return (found > 0) & (found <= k)
