@@ -59,9 +59,9 @@ class SearchQuality:
 
     `ranks[method][i]` are those of seed i, (questions,), 0 where it is not among the first `DEEP`;
     `checked` the same for the questions for choices, `pages` for the right document, whichever of
-    its passages. `about` is one row a seed: seconds of
-    training, milliseconds a question by method, the rate and all that were tried. `folders` are
-    where the encoder and the vectors of each seed lie.
+    its passages. `about` is one row a seed: seconds of training, milliseconds a question by method,
+    the rate and all that were tried. `folders` are where the encoder and the vectors of each seed
+    lie.
     """
 
     seeds: Sequence[int]
