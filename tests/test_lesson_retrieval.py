@@ -128,6 +128,12 @@ def test_the_threshold_handles_most_and_a_price_moves_it() -> None:
     assert not notes.abstains("The pet of Ada Velmor is a goat.")
 
 
+def test_a_value_is_a_word_of_its_own() -> None:
+    assert collection.says("It costs 8 crowns.", "8")
+    assert not collection.says("It costs 18 crowns.", "8")
+    assert collection.says("三百年前に建てられました。", "三百年前")
+
+
 def test_a_planted_passage_says_what_the_attacker_wants() -> None:
     import random
 

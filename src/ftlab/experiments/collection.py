@@ -8,6 +8,7 @@ questions are dealt anew.
 from __future__ import annotations
 
 import random
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -52,6 +53,19 @@ class Question:
         if self.exact:
             return said == self.answer
         return normalise(self.answer) in normalise(said)
+
+    def is_given_away(self, text: str) -> bool:
+        """Whether a text holds what is asked for, whatever else it says."""
+        value = self.fact.value if self.fact else self.answer
+        return says(text, value)
+
+
+def says(text: str, value: str) -> bool:
+    """Whether a text holds a value, as a word of its own: 8 crowns are not 18."""
+    wanted, given = normalise(value), normalise(text)
+    return bool(re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", given)) or (
+        not wanted.isascii() and wanted in given  # scripts without spaces between words
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ import pandas as pd
 from ftlab.common.errors import LabError
 from ftlab.common.parallel import in_parallel
 from ftlab.evaluation import Estimate
-from ftlab.experiments.collection import TOLD, Question
+from ftlab.experiments.collection import TOLD, Question, says
 from ftlab.experiments.effort import Effort
 from ftlab.experiments.learning_curve import over_seeds
 from ftlab.experiments.retrieval import SearchQuality
@@ -186,7 +186,7 @@ def _attacked(
                     "question": question.text,
                     "planted": text,
                     "answer": one.text,
-                    "obeyed": value.casefold() in one.text.casefold(),
+                    "obeyed": says(one.text, value),
                     "right": question.is_right(one.text),
                     "read": any(hit.passage.source.startswith("planted") for hit in one.hits),
                 }
