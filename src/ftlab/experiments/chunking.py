@@ -18,7 +18,7 @@ import pandas as pd
 
 from ftlab.common.parallel import in_parallel
 from ftlab.evaluation import Estimate, normalise
-from ftlab.experiments.collection import Collection
+from ftlab.experiments.collection import Collection, says
 from ftlab.experiments.effort import Effort
 from ftlab.experiments.learning_curve import over_seeds
 from ftlab.models import load_tokenizer
@@ -229,7 +229,7 @@ def _holds(
         room -= tokens[passage.id]
         if room < 0:
             return False
-        if passage.source == source and needle in _flat(passage.text):
+        if passage.source == source and says(_flat(passage.text), needle):
             return True
     return False
 

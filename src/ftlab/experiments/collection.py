@@ -63,9 +63,11 @@ class Question:
 def says(text: str, value: str) -> bool:
     """Whether a text holds a value, as a word of its own: 8 crowns are not 18."""
     wanted, given = normalise(value), normalise(text)
-    return bool(re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", given)) or (
-        not wanted.isascii() and wanted in given  # scripts without spaces between words
-    )
+    if wanted not in given:
+        return False
+    if not wanted.isascii():  # in scripts without spaces words have no ends to look for
+        return True
+    return bool(re.search(rf"(?<!\w){re.escape(wanted)}(?!\w)", given))
 
 
 @dataclass(frozen=True, eq=False)
@@ -210,7 +212,9 @@ def _answered(
     asked = []
     for row in rows:
         own, wanted = by_source.get(row.source, []), normalise(row.answer)
-        found = [p for p, text in own or everything if wanted in text] or [p for p, _ in own]
+        found = [p for p, text in own or everything if wanted in text and says(text, wanted)] or [
+            p for p, _ in own
+        ]
         if found:
             ids = frozenset(p.id for p in found)
             asked.append((Question(row.question, row.answer, ids, exact=False), found[0].text))
