@@ -26,6 +26,7 @@ from ftlab.experiments.keeping import Trainings
 from ftlab.experiments.learning_curve import over_seeds
 from ftlab.experiments.retrieval_runs import (
     AMOUNTS,
+    BOTH,
     CANDIDATES,
     METHODS,
     RERANKED,
@@ -47,6 +48,10 @@ from ftlab.training.fingerprint import digest_of
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+__all__ = [
+    "BOTH", "METHODS", "RERANKED", "TUNED", "UNTAUGHT", "VECTORS", "WORDS", "SearchQuality",
+    "search_quality",
+]  # fmt: skip
 CODE = (  # beside what decides every training
     "rag.almanac", "rag.answering", "rag.encoders", "rag.exact", "rag.passages", "rag.retrieval",
     "rag.room", "rag.sparse", "experiments.collection", "experiments.retrieval_runs",
