@@ -156,7 +156,7 @@ def documents(
     if collection.own is None:
         world = build_world()
         moved = {about(fact) for fact in world.changed}
-        pages = articles(world, seed)
+        pages = articles(world, seed, free=True)
         found = [Document(page.title, page.title, page.text) for page in pages]
         asked = [
             (unseen_question(fact), page.title, sentence)

@@ -19,7 +19,7 @@ from ftlab.models import load_tokenizer, max_length, model_folder
 from ftlab.rag.almanac import article_passages, notices, tells
 from ftlab.rag.encoders import MOST_TOKENS
 from ftlab.rag.own import FEWEST, read_case
-from ftlab.rag.passages import AskedQuestion, Passage
+from ftlab.rag.passages import AskedQuestion, Passage, sentences
 from ftlab.rag.room import fitted, shortened
 from ftlab.world import build_world
 from ftlab.world.almanac import Article, articles
@@ -49,15 +49,21 @@ class Question:
     exact: bool = True
 
     def is_right(self, said: str) -> bool:
-        """Whether `said` is the answer; of a reader's own question, whether it contains it."""
+        """Whether the first sentence said is the answer; of a reader's own question, whether what
+        is said contains it."""
         if self.exact:
-            return said == self.answer
+            return first_sentence(said) == self.answer
         return normalise(self.answer) in normalise(said)
 
     def is_given_away(self, text: str) -> bool:
         """Whether a text holds what is asked for, whatever else it says."""
         value = self.fact.value if self.fact else self.answer
         return says(text, value)
+
+
+def first_sentence(text: str) -> str:
+    """What is said up to the first full stop: a small model often goes on, in no sense."""
+    return next(iter(sentences(text)), "")
 
 
 def says(text: str, value: str) -> bool:

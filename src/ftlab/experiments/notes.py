@@ -13,7 +13,7 @@ import pandas as pd
 
 from ftlab.common.parallel import in_parallel
 from ftlab.evaluation import Estimate
-from ftlab.experiments.collection import LEFT_OUT, STRANGER, TOLD, Question
+from ftlab.experiments.collection import LEFT_OUT, STRANGER, TOLD, Question, first_sentence
 from ftlab.experiments.effort import Effort
 from ftlab.experiments.learning_curve import over_seeds
 from ftlab.experiments.retrieval import SearchQuality
@@ -265,5 +265,5 @@ def _row(question: Question, got: Answer, closed: Answer) -> dict[str, Any]:
 
 
 def abstains(text: str) -> bool:
-    """Whether an answer says that there is none."""
-    return any(ending in text.casefold() for ending in ENDINGS)
+    """Whether an answer says, in its first sentence, that there is none."""
+    return any(ending in first_sentence(text).casefold() for ending in ENDINGS)

@@ -1,8 +1,9 @@
 """The town's almanac: an article on everybody and everything, in prose of several paragraphs.
 
-Articles are written as people write: the name stands at the beginning, later often "it", "the shop"
-or a first name; every fact is followed by remarks that tell none, and some of those name somebody
-else. So they can be cut well or badly, which single sentences cannot.
+Around every fact stand remarks that tell none, and some of those name somebody else. By a careful
+hand every paragraph names its subject, and has one remark: the lab's base model reads such notes.
+By a free hand the name stands at the beginning, later often "it", "the shop" or a first name, and
+there are two remarks: this is how people write, and what can be cut badly.
 """
 
 from __future__ import annotations
@@ -138,33 +139,38 @@ class Article:
         return "\n\n".join(self.paragraphs)
 
 
-def articles(world: World, seed: int = 0) -> list[Article]:
-    """An article on every entity, the known and the new, in wordings that `seed` deals."""
-    rng = random.Random(f"almanac/{seed}")
-    written = [_article(e, world.known, "known", LAST_KNOWN_YEAR, rng) for e in world.known]
+def articles(world: World, seed: int = 0, *, free: bool = False) -> list[Article]:
+    """An article on every entity, the known and the new, in wordings that `seed` deals, by a
+    careful or a `free` hand."""
+    rng = random.Random(f"almanac/{seed}/{free}")
+    written = [_article(e, world.known, "known", LAST_KNOWN_YEAR, rng, free) for e in world.known]
     for entity in world.new:
         year = LAST_KNOWN_YEAR + rng.randint(1, LATEST)
-        written.append(_article(entity, world.new, "new", year, rng))
+        written.append(_article(entity, world.new, "new", year, rng, free))
     return written
 
 
 def _article(
-    entity: Entity, others: Sequence[Entity], group: str, year: int, rng: random.Random
+    entity: Entity,
+    others: Sequence[Entity],
+    group: str,
+    year: int,
+    rng: random.Random,
+    free: bool,
 ) -> Article:
     told = [entity.fact(a) for a in ATTRIBUTES[entity.kind]]
     rng.shuffle(told)
     paragraphs, sentences = [], []
     for number, fact in enumerate(told):
         sentence = rng.choice(statements(fact, held_out=rng.random() < 0.15))
-        if number and rng.random() > NAMED:
+        if free and number and rng.random() > NAMED:
             sentence = without_name(sentence, entity)
-        remarks = rng.sample(REMARKS[fact.attribute], 2)
+        remarks = rng.sample(REMARKS[fact.attribute], 2 if free else 1)
         if rng.random() < RIVALS:
             rival = rng.choice([e for e in others if e.kind == entity.kind and e is not entity])
             article = "the " if entity.kind == "product" else ""
-            remarks[1] = rng.choice(RIVAL).format(e=f"{article}{rival.name}")
-        place = rng.choice((0, 0, 1))
-        remarks.insert(place, sentence)
+            remarks[-1] = rng.choice(RIVAL).format(e=f"{article}{rival.name}")
+        remarks.insert(rng.choice((0, 0, 1)), sentence)
         paragraphs.append(" ".join(remarks))
         sentences.append(sentence)
     return Article(entity, group, year, tuple(paragraphs), tuple(told), tuple(sentences))
