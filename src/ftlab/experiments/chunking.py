@@ -35,7 +35,7 @@ from ftlab.world.phrasing import unseen_question
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-ROOM = 128  # tokens of the prompt that passages may take
+ROOM = 160  # tokens of the prompt that passages may take
 SIZES = (8, 16, 32, 64, 128)  # words of a piece
 PLAIN, TITLED = "pieces alone", "with the title on each"
 CANDIDATES = 40  # pieces that are looked at, the best first
@@ -100,15 +100,25 @@ class ChunkSizes:
 
     def told(self) -> str:
         """What to see in it."""
-        ends = [self.estimate(size, False) for size in (self.sizes[0], self.sizes[-1])]
-        best = self.best(False)
-        inside = best not in (self.sizes[0], self.sizes[-1])
-        shape = "The best size lies between" if inside else "The best size lies at an end"
-        return (
-            f"{shape}: {best} words find {short(self.estimate(best, False))}, "
-            f"{self.sizes[0]} words {short(ends[0])}, {self.sizes[-1]} words {short(ends[1])}. "
-            f"A title on every piece adds {short(self.title_gain())}, mean over all sizes."
+        parts = []
+        for name, titled in ((TITLED, True), (PLAIN, False)):
+            best, ends = self.best(titled), (self.sizes[0], self.sizes[-1])
+            where = "at an end" if best in ends else "between the ends"
+            least, most = (short(self.estimate(size, titled)) for size in ends)
+            parts.append(
+                f"{name[0].upper()}{name[1:]}, the best size lies {where}: {best} words find "
+                f"{short(self.estimate(best, titled))}, {ends[0]} words {least}, {ends[1]} words "
+                f"{most}."
+            )
+        gains = {
+            s: self.estimate(s, True).value - self.estimate(s, False).value for s in self.sizes
+        }
+        most_at = max(gains, key=lambda size: gains[size])
+        parts.append(
+            f"A title on every piece adds {short(self.title_gain())}, mean over all sizes; most, "
+            f"{gains[most_at]:.2f}, where a piece has {most_at} words."
         )
+        return " ".join(parts)
 
     def _worst(self, titled: bool) -> int:
         return min(self.sizes, key=lambda size: self.estimate(size, titled).value)
