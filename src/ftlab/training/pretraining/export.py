@@ -193,7 +193,7 @@ def _curve(losses: pd.DataFrame, skills: pd.DataFrame, path: Path) -> None:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
-    from cycler import cycler
+    from matplotlib.rcsetup import cycler
 
     looks = cycler(linestyle=["-", "--", ":"]) * cycler(
         color=plt.rcParams["axes.prop_cycle"].by_key()["color"]
