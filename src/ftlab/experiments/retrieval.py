@@ -181,7 +181,7 @@ class SearchQuality:
                 )
         gap = self.difference(RERANKED, WORDS)
         if gap is not None:
-            verb = "improves" if gap.low > 0 else "worsens" if gap.high < 0 else "hardly changes"
+            verb = "improves" if gap.low > 0 else "worsens" if gap.high < 0 else "changes"
             parts.append(
                 f"The reranker {verb} the order of what the words found: {short(gap)}. It cannot "
                 f"bring in what is not among their first {CANDIDATES}."
