@@ -178,7 +178,8 @@ def test_own_documents_go_through_every_part(
     sizes = chunking.chunk_sizes(own, "lab", seeds=[0], effort=SMOKE)
     assert 0 <= sizes.estimate(sizes.sizes[0], True).value <= 1
     shop = serving.open_index(search, 0, str(tmp_path / "own.npz"))
-    notice = serving.notice(search, 0)
+    assert serving.changed_fact(shop, own) is None
+    notice = serving.notice(None, search.dealt(0))
     shop.upsert([notice])
     assert notice.source in {p.source for p in shop.store.passages()}
     again = retrieval.search_quality(own, "lab", "lab", seeds=[0], effort=SMOKE)

@@ -78,7 +78,7 @@ def test_a_prompt_fits_whatever_was_found(tokenizer: Any, text: str, room: int) 
         assert count_tokens(tokenizer, [made.text])[0] <= room
         assert made.text.endswith("\nAnswer:")
         assert len(made.hits) + made.left_out == 4
-        assert made.cut
+        assert made.cut or made.left_out
     assert prompt_within(tokenizer, "When?", hits, room).hits  # some of it is read
 
 

@@ -155,7 +155,8 @@ class Answers:
         yield {"name": "right_when_given", "value": self.true_when_given()}
         yield {"name": "right_closed_book", "value": self.right(column="closed")}
         for seed, threshold in self.thresholds.items():
-            yield {"name": "threshold", "value": threshold, "seed": seed}
+            value = threshold if np.isfinite(threshold) else None
+            yield {"name": "threshold", "value": value, "seed": seed}
 
     def tries(self) -> pd.DataFrame:
         """None that are kept: every midpoint between two scores is tried."""

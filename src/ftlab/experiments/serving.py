@@ -8,12 +8,12 @@ from dataclasses import replace
 import numpy as np
 
 from ftlab.common.errors import LabError
-from ftlab.experiments.collection import Collection
+from ftlab.experiments.collection import Collection, Dealt
 from ftlab.experiments.retrieval import SearchQuality
-from ftlab.rag import Passage, Retriever, open_store
-from ftlab.rag.almanac import BY, CLERK
+from ftlab.rag import Passage, Retriever, Where, open_store
+from ftlab.rag.almanac import BY, CLERK, tells
 from ftlab.world import build_world
-from ftlab.world.facts import Fact, draw_value
+from ftlab.world.facts import LAST_KNOWN_YEAR, Fact, draw_value
 from ftlab.world.needs import about
 from ftlab.world.phrasing import statements, unseen_question
 
@@ -36,24 +36,31 @@ def open_index(search: SearchQuality, seed: int, uri: str) -> Retriever:
     return Retriever(store, encoder, mode="dense", newest_wins=True)
 
 
-def changed_fact(collection: Collection) -> Fact | None:
-    """A fact of the town that has changed since the base model was made; None of documents of
-    one's own, which say nothing of that."""
-    return None if collection.own else build_world().changed[0]
+def changed_fact(shop: Retriever, collection: Collection) -> Fact | None:
+    """The first of the town's changed facts that the search finds, as it is now and as it was: to
+    show what dates do. None of documents of one's own, which say nothing of that."""
+    if collection.own:
+        return None
+    changed = build_world().changed
+    asked = [unseen_question(fact) for fact in changed]
+    now = shop.search(asked, 1)
+    then = shop.search(asked, 1, where=Where(until=f"{LAST_KNOWN_YEAR:04}"))
+    for fact, *both in zip(changed, now, then, strict=True):
+        if all(hits and about(fact) in tells(hits[0].passage) for hits in both):
+            return fact
+    return changed[0]
 
 
-def changed_question(search: SearchQuality, seed: int) -> str:
-    """A question about that fact, or just the first of one's own."""
-    fact = changed_fact(search.collection)
-    return unseen_question(fact) if fact else search.dealt(seed).told()[0].text
+def question_about(fact: Fact | None, dealt: Dealt) -> str:
+    """A question about that fact, or the first of one's own."""
+    return unseen_question(fact) if fact else dealt.told()[0].text
 
 
-def notice(search: SearchQuality, seed: int) -> Passage:
+def notice(fact: Fact | None, dealt: Dealt) -> Passage:
     """A dated notice: that fact has changed again; of one's own documents, the same text again."""
-    fact = changed_fact(search.collection)
     if fact is None:
-        first = search.dealt(seed).told()[0]
-        text = next(p.text for p in search.dealt(seed).passages if p.id in first.relevant)
+        first = dealt.told()[0]
+        text = next(p.text for p in dealt.passages if p.id in first.relevant)
         return Passage(f"{DEMO}#1", text, DEMO)
     rng, again = random.Random("notice"), fact
     while again.value == fact.value:
