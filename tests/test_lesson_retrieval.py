@@ -156,11 +156,11 @@ def test_a_planted_passage_says_what_the_attacker_wants() -> None:
 
 def test_small_pieces_lose_their_name_and_a_title_gives_it_back() -> None:
     found = chunking.chunk_sizes(
-        collection.Collection(), "lab", seeds=[0], effort=EFFORTS["quick"], sizes=(8, 128)
+        collection.Collection(), "lab", seeds=[0], effort=EFFORTS["quick"], sizes=(8, 16)
     )
     assert found.title_gain().value > 0.1
     small = [found.estimate(8, titled).value for titled in (False, True)]
-    assert small[1] > small[0] + 0.2
+    assert small[1] > small[0] + 0.05
 
 
 @pytest.mark.slow

@@ -19,7 +19,7 @@ MODES = ("hybrid", "dense", "sparse")
 FUSION = 60  # the constant of Cormack et al. 2009: how little a first rank counts above a tenth
 LEAST_CANDIDATES = 20
 MOST_READ = 2048  # tokens of a passage and a question that a reranker reads
-SPARE_TOKENS = 12  # for the words around them
+SPARE_TOKENS = 4  # two texts have more tokens together than apart
 Reranker = Callable[[str, Sequence[Passage]], Sequence[float]]
 
 
@@ -166,7 +166,8 @@ def question_likelihood(model: Any, tokenizer: Any) -> Reranker:
     Of a passage for which there is no room beside the question the beginning is read; of a question
     that takes more than half of the room, too.
     """
-    room = max_length(model, MOST_READ) - SPARE_TOKENS
+    around = count_tokens(tokenizer, [reranking_prompt("")])[0]
+    room = max_length(model, MOST_READ) - around - SPARE_TOKENS
 
     def rerank(question: str, passages: Sequence[Passage]) -> Sequence[float]:
         asked = shortened(tokenizer, question, room // 2)
