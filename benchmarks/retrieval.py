@@ -30,10 +30,10 @@ from unittest.mock import patch
 import numpy as np
 
 from ftlab.models import generate, load_causal_lm, load_tokenizer
-from ftlab.rag.answering import notes_prompt
 from ftlab.rag.milvus import COLLECTION
 from ftlab.rag.opening import open_store
 from ftlab.rag.passages import Passage
+from ftlab.rag.room import notes_prompt
 from ftlab.rag.stores import Hit, Store, Where
 from ftlab.rag.town import town_passages
 

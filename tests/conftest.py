@@ -68,7 +68,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 # Other values than the notebook's own, which tests/test_own_data.py leaves as they are.
 SMOKE: dict[str, dict[str, Any]] = {
     "03_lora": {"rank": 2, "learning_rate": 0.004, "other_ways": False},
-    "04_rag": {"k": 3, "chunk_size": 24},
+    "04_retrieval": {"k": 3, "chunk_size": 24},
 }
 
 

@@ -37,17 +37,6 @@ EXCEPTIONS: dict[str, dict[str, float]] = {
     "00_start_here": {"profile switches": 1},
     "02_layer_freezing": {"lines of the median code cell": 9},
     "03_lora": {"lines of the median code cell": 8.5},
-    "04_rag": {
-        "cells": 81,
-        "lines of code": 1363,
-        "lines of the longest code cell": 78,
-        "lines of the median code cell": 26,
-        "cells that import": 2,
-        "lines of imports": 62,
-        "claims": 12,
-        "profile switches": 27,
-        "loops that only record": 11,
-    },
     "05_evaluation": {
         "cells": 95,
         "lines of code": 1600,

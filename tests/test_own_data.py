@@ -98,7 +98,7 @@ def test_own_documents_and_questions_by_parameters_alone(
     monkeypatch.setenv("FTLAB_RESULTS", str(tmp_path))
     documents, questions = handbook
     outcome = run_notebook(
-        project_root() / "notebooks" / "04_rag.ipynb",
+        project_root() / "notebooks" / "04_retrieval.ipynb",
         {
             "profile": "smoke",
             "documents": str(documents),
@@ -108,11 +108,10 @@ def test_own_documents_and_questions_by_parameters_alone(
     )
     assert outcome.failure == ""
     record = read_record(outcome.executed.with_suffix(".json"))
-    scores = {row["way"]: row["value"] for row in record["metrics"] if row["name"] == "score"}
-    assert {row["need"] for row in record["metrics"] if row["name"] == "score"} == {"own"}
-    assert scores["RAG"] > scores["closed book"]
-    found = {r["search"]: r["value"] for r in record["metrics"] if r.get("at") == "first 5"}
-    assert found["sparse"] == 1.0
+    found = {r["method"]: r["value"] for r in record["metrics"] if r.get("at") == 5}
+    assert found["words (BM25)"] == 1.0
+    told = {r["questions"]: r["value"] for r in record["metrics"] if r["name"] == "handled"}
+    assert told.keys() == {"told"}
     with closing(open_store(tmp_path / "handbook.db")) as index:  # it stays, and holds all files
         assert {passage.source for passage in index.passages()} == {
             "lamp.txt", "more/kettle.md", "mirror.txt", "more/saddle.md", "返品.txt",

@@ -101,8 +101,8 @@ def test_a_wrong_value_is_refused(name: str, value: object, words: str) -> None:
         ("03_lora", "learning_rate", -0.1, "a number from 1e-07 to 1, or 0, not -0.1"),
         ("03_lora", "learning_rate", 2, "not 2"),
         ("03_lora", "other_ways", 0, "'other_ways' must be True or False, not 0"),
-        ("04_rag", "k", 51, "a whole number from 1 to 50, or 0, not 51"),
-        ("04_rag", "chunk_size", 3, "a whole number from 4 to 1000, or 0, not 3"),
+        ("04_retrieval", "k", 51, "a whole number from 1 to 50, or 0, not 51"),
+        ("04_retrieval", "chunk_size", 3, "a whole number from 4 to 1000, or 0, not 3"),
     ],
 )
 def test_what_a_sweep_may_not_try_is_refused(
@@ -197,11 +197,11 @@ def test_a_folder_with_a_classifier_of_ones_own_opens_the_lab_if_it_is_whole(
 def test_documents_and_encoders_that_cannot_be_had_are_refused_at_once(
     namespace: dict[str, Any], changes: dict[str, str], words: str
 ) -> None:
-    defaults = NOTEBOOKS["04_rag"] | {"base_model": namespace["base_model"]}
+    defaults = NOTEBOOKS["04_retrieval"] | {"base_model": namespace["base_model"]}
     for name in DEFAULTS:
         del namespace[name]
     with pytest.raises(ParameterError, match=words):
-        open_lab("04_rag", {**namespace, **defaults, **changes})
+        open_lab("04_retrieval", {**namespace, **defaults, **changes})
 
 
 def test_a_folder_of_records_that_is_not_there_is_refused_at_once(

@@ -13,13 +13,7 @@ from ftlab.notebook.files import notebook_paths, read_notebook
 # another paper found. Each with its reason.
 DEFINED = {
     "": {"95% interval": "the level of all intervals"},
-    "04_rag": {
-        "within five points of the best": "what counts as as good",
-        "the price is 0.008 for": "made up for an exercise",
-        "the cost as 2.40.": "made up for an exercise",
-        "four times its base": "made up for an exercise",
-        "at four times the price": "made up for an exercise",
-    },
+    "04_retrieval": {"five times as much": "made up for an exercise"},
     "05_evaluation": {
         "ten times as much as a false alarm": "a made-up cost",
         "three times as many more": "how the experiment is made",

@@ -12,12 +12,13 @@ import torch
 from conftest import refused
 
 from ftlab.models import load_causal_lm, load_tokenizer
-from ftlab.rag.answering import answer, notes_prompt, supporting
+from ftlab.rag.answering import answer, supporting
 from ftlab.rag.encoders import contrastive_loss, fine_tune_encoder, load_encoder
 from ftlab.rag.measures import recall_at_k, reciprocal_ranks
 from ftlab.rag.opening import open_store
 from ftlab.rag.passages import Passage
 from ftlab.rag.retrieval import Retriever, fuse, question_likelihood
+from ftlab.rag.room import notes_prompt
 from ftlab.rag.sparse import WordIndex, terms
 from ftlab.rag.stores import Hit, Where
 

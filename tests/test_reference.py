@@ -138,8 +138,8 @@ def test_a_run_stands_beside_the_kept_one_only_if_it_is_about_the_same(root: Pat
         ("03_lora", "rank", 8),
         ("03_lora", "learning_rate", 0.01),
         ("03_lora", "other_ways", False),
-        ("04_rag", "k", 2),
-        ("04_rag", "chunk_size", 24),
+        ("04_retrieval", "k", 2),
+        ("04_retrieval", "chunk_size", 24),
     ],
 )
 def test_a_record_from_before_a_parameter_counts_as_one_with_its_default(

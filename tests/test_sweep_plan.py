@@ -55,7 +55,7 @@ def write_notebook(
 @pytest.fixture
 def notebook(root: Path) -> Path:
     (root / "data" / "tickets.csv").write_text("text,label\n", encoding="utf-8")
-    write_notebook(root / "notebooks" / "04_rag.ipynb", "04_rag")
+    write_notebook(root / "notebooks" / "04_retrieval.ipynb", "04_retrieval")
     return write_notebook(root / "notebooks" / "03_lora.ipynb")
 
 
@@ -176,19 +176,18 @@ def test_a_wrong_name_or_value_is_refused(
 def test_a_number_that_no_record_can_hold_is_refused(
     notebook: Path, tmp_path: Path, value: float
 ) -> None:
-    rag = notebook.with_name("04_rag.ipynb")
-    with pytest.raises(ParameterError, match="'price_input' must be a number"):
-        complete_parameters(rag, {"price_input": value}, tmp_path)
+    with pytest.raises(ParameterError, match="'learning_rate' must be a number"):
+        complete_parameters(notebook, {"learning_rate": value}, tmp_path)
 
 
 def test_a_whole_number_is_a_number(notebook: Path, tmp_path: Path) -> None:
-    rag = notebook.with_name("04_rag.ipynb")
-    whole, other = (
-        complete_parameters(rag, {"price_input": value}, tmp_path) for value in (1, 1.0)
+    whole, other, none = (
+        complete_parameters(notebook, {"learning_rate": value}, tmp_path)
+        for value in (1, 1.0, -0.0)
     )
-    assert repr(whole["price_input"]) == repr(other["price_input"]) == "1.0"
-    assert run_id(rag, whole) == run_id(rag, other)
-    assert repr(complete_parameters(rag, {"price_input": -0.0}, tmp_path)["price_input"]) == "0.0"
+    assert repr(whole["learning_rate"]) == repr(other["learning_rate"]) == "1.0"
+    assert run_id(notebook, whole) == run_id(notebook, other)
+    assert repr(none["learning_rate"]) == "0.0"
 
 
 def test_the_contract_knows_the_names_of_the_labs_own_data() -> None:
@@ -236,7 +235,7 @@ def test_files_are_found_from_here_then_beside_the_notebook(notebook: Path, tmp_
 
 
 def test_an_index_need_not_be_there_and_documents_must(notebook: Path, tmp_path: Path) -> None:
-    rag = notebook.with_name("04_rag.ipynb")
+    rag = notebook.with_name("04_retrieval.ipynb")
     assert complete_parameters(rag, {"index": "new.db"}, tmp_path)["index"] == str(
         tmp_path / "new.db"
     )
@@ -253,9 +252,9 @@ def test_an_index_need_not_be_there_and_documents_must(notebook: Path, tmp_path:
     ("name", "text", "value"),
     [
         ("seed", "8", 8),
-        ("price_input", "0.01", 0.01),
-        ("price_input", "1e-3", 0.001),
-        ("price_input", "2", 2.0),
+        ("learning_rate", "0.01", 0.01),
+        ("learning_rate", "1e-3", 0.001),
+        ("learning_rate", "1", 1.0),
         ("base_model", "007", "007"),
         ("base_model", "1e-3", "1e-3"),
         ("base_model", "true", "true"),
@@ -266,7 +265,8 @@ def test_an_index_need_not_be_there_and_documents_must(notebook: Path, tmp_path:
 def test_a_text_becomes_what_the_contract_says(
     notebook: Path, name: str, text: str, value: object
 ) -> None:
-    found = parse_value(notebook.with_name("04_rag.ipynb"), name, text)
+    rag = notebook.with_name("04_retrieval.ipynb")
+    found = parse_value(rag if name == "documents" else notebook, name, text)
     assert (found, type(found)) == (value, type(value))
 
 
@@ -278,16 +278,16 @@ def test_a_text_becomes_what_the_contract_says(
         ("seed", "9" * 5000),
         ("seed", "-1"),
         ("seed", ""),
-        ("price_input", "nan"),
-        ("price_input", "1e999"),
-        ("price_input", "cheap"),
+        ("learning_rate", "nan"),
+        ("learning_rate", "1e999"),
+        ("learning_rate", "high"),
         ("profile", "fast"),
         ("sead", "1"),
     ],
 )
 def test_a_text_that_cannot_become_that_is_refused(notebook: Path, name: str, text: str) -> None:
     with pytest.raises(ParameterError, match=f"'{name}'"):
-        parse_value(notebook.with_name("04_rag.ipynb"), name, text)
+        parse_value(notebook, name, text)
 
 
 def test_truths_are_read_from_words(notebook: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -415,7 +415,7 @@ def test_a_cell_that_is_no_python_may_use_all_code_but_figures(
 
 
 def test_an_index_that_the_run_writes_does_not_rename_it(notebook: Path, tmp_path: Path) -> None:
-    rag = notebook.with_name("04_rag.ipynb")
+    rag = notebook.with_name("04_retrieval.ipynb")
     parameters = complete_parameters(rag, {"index": "a.db"}, tmp_path)
     first = run_id(rag, parameters)
     (tmp_path / "a.db").write_text("filled")
@@ -472,14 +472,14 @@ def test_a_list_of_runs_keeps_each_once(sweeps: Path) -> None:
 
 
 SAMPLE = """\
-notebook: 04_rag
+notebook: 03_lora
 sample:
   runs: {runs}
   seed: {seed}
   from:
     seed: {{low: 1, high: 1000, log: true}}
-    price_input: {{low: 1e-3, high: 1, log: true}}
-    encoder: [lab, someone/encoder]
+    learning_rate: {{low: 1e-3, high: 1, log: true}}
+    base_model: [lab, someone/model]
 """
 
 
@@ -489,11 +489,11 @@ def test_a_sample_is_seeded_and_grows(sweeps: Path) -> None:
     assert len({*many}) == 200
     assert many[:5] == few
     assert varied(plan_of(sweeps, SAMPLE.format(runs=5, seed=1))) != few
-    seeds, prices, encoders = zip(*many, strict=True)
+    seeds, rates, models = zip(*many, strict=True)
     assert all(type(seed) is int and 1 <= seed <= 1000 for seed in seeds)
-    assert all(type(price) is float and 0.001 <= price <= 1 for price in prices)
-    assert 60 < sum(price < 0.032 for price in prices) < 140  # half of the factors
-    assert {*encoders} == {"lab", "someone/encoder"}
+    assert all(type(rate) is float and 0.001 <= rate <= 1 for rate in rates)
+    assert 60 < sum(rate < 0.032 for rate in rates) < 140  # half of the factors
+    assert {*models} == {"lab", "someone/model"}
 
 
 def test_a_sample_of_all_combinations_has_each(sweeps: Path) -> None:
@@ -572,7 +572,7 @@ def test_files_are_found_from_the_sweep_files_folder(
             "cannot start or end at 0",
         ),
         (
-            "notebook: 04_rag\nsample: {runs: 9, from: {price_input: {low: 1, high: 1.001}}}",
+            "notebook: 03_lora\nsample: {runs: 9, from: {learning_rate: {low: 0.1, high: 0.1001}}}",
             2,
             "draws gave only 2 different runs",
         ),

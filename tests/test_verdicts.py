@@ -18,7 +18,7 @@ from ftlab.evaluation import Estimate
 from ftlab.notebook.files import clean, read_notebook
 from ftlab.notebook.parameters import NOTEBOOKS
 
-NAME, OTHER = "03_lora", "04_rag"
+NAME, OTHER = "03_lora", "04_retrieval"
 MODEL = "d11e5ea2084734988642"
 ABOUT = {"cpu": "B, 4 cores", "precision": "bf16", "base_model_sha256": MODEL}
 

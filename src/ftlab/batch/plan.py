@@ -14,7 +14,7 @@ Instead of `grid` a file may have `list`, a list of runs, each a mapping of para
       seed: 0                  # of the draws; the same seed draws the same runs
       from:
         seed: {low: 0, high: 1000}
-        price_training: {low: 0.001, high: 0.1, log: true}
+        learning_rate: {low: 0.001, high: 0.1, log: true}
         task_data: [tickets, reviews]
 """
 

@@ -151,15 +151,6 @@ CONTRACT = {
             may_be_empty=True,
             source=Source(),
         ),
-        Parameter("price_training", float, "price per 1,000 training tokens", low=0),
-        Parameter("price_input", float, "price per 1,000 prompt tokens, base model", low=0),
-        Parameter("price_output", float, "price per 1,000 answer tokens, base model", low=0),
-        Parameter(
-            "price_tuned_input", float, "price per 1,000 prompt tokens, fine-tuned model", low=0
-        ),
-        Parameter(
-            "price_tuned_output", float, "price per 1,000 answer tokens, fine-tuned model", low=0
-        ),
     )
 }
 
@@ -190,7 +181,7 @@ NOTEBOOKS: dict[str, dict[str, Value]] = {
     },
     "02_layer_freezing": {**LETTERS_DEFAULTS, "texts_per_label": 16},
     "03_lora": {**LETTERS_DEFAULTS, "rank": 4, "learning_rate": 0.0, "other_ways": True},
-    "04_rag": {
+    "04_retrieval": {
         "profile": "quick",
         "seed": 0,
         "seeds": 0,
@@ -200,12 +191,7 @@ NOTEBOOKS: dict[str, dict[str, Value]] = {
         "encoder": "lab",
         "index": "",
         "chunk_size": 0,
-        "k": 0,
-        "price_training": 0.008,
-        "price_input": 0.0015,
-        "price_output": 0.002,
-        "price_tuned_input": 0.012,
-        "price_tuned_output": 0.016,
+        "k": 4,
     },
     "05_evaluation": {**LETTERS_DEFAULTS, "texts_per_label": 25},
     "99_verdicts": {"profile": "quick", "seed": 0, "base_model": "lab", "records": ""},
@@ -217,6 +203,8 @@ HELP_IN = {
     ("01_pretraining_vs_finetuning", "task_data"): f"beside the town's letters: {SOURCES}",
     ("02_layer_freezing", "task_data"): f'"letters", {SOURCES}',
     ("03_lora", "task_data"): f'"letters", {SOURCES}',
+    ("04_retrieval", "chunk_size"): "words per passage; 0: a paragraph (town), 80 (your documents)",
+    ("04_retrieval", "k"): "how many passages the model gets; 0: four",
     ("05_evaluation", "task_data"): f'"letters", {SOURCES}',
     ("05_evaluation", "texts_per_label"): "networks train on this many texts per label; 0: all",
 }

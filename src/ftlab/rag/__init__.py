@@ -6,7 +6,9 @@ from ftlab.rag.measures import recall_at_k, reciprocal_ranks
 from ftlab.rag.opening import embedded_uri, open_store
 from ftlab.rag.own import own_need, read_case
 from ftlab.rag.passages import Passage, chunk, read_folder, read_questions
-from ftlab.rag.retrieval import Retriever, question_likelihood
+from ftlab.rag.retrieval import Retriever, fuse, question_likelihood
+from ftlab.rag.room import notes_prompt
+from ftlab.rag.sparse import WordIndex, terms
 from ftlab.rag.stores import Hit, Store, Where
 from ftlab.rag.town import town_passages
 
@@ -18,11 +20,14 @@ __all__ = [
     "Store",
     "TrunkEncoder",
     "Where",
+    "WordIndex",
     "answer_from",
     "chunk",
     "embedded_uri",
     "fine_tune_encoder",
+    "fuse",
     "load_encoder",
+    "notes_prompt",
     "open_store",
     "own_need",
     "question_likelihood",
@@ -31,5 +36,6 @@ __all__ = [
     "read_questions",
     "recall_at_k",
     "reciprocal_ranks",
+    "terms",
     "town_passages",
 ]

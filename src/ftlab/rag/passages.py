@@ -80,9 +80,14 @@ def from_json(line: str) -> Passage:
     return Passage(**json.loads(line))
 
 
+def sentence_ends(text: str) -> list[int]:
+    """Where sentences end: the places behind them; a blank line ends one as well."""
+    return [match.end() for match in _SENTENCE_END.finditer(text)]
+
+
 def sentences(text: str) -> list[str]:
-    """The sentences of a text, stripped; a blank line ends one as well."""
-    ends = [match.end() for match in _SENTENCE_END.finditer(text)]
+    """The sentences of a text, stripped."""
+    ends = sentence_ends(text)
     cut = [text[a:b].strip() for a, b in zip([0, *ends], [*ends, len(text)], strict=True)]
     return [sentence for sentence in cut if sentence]
 
@@ -100,11 +105,11 @@ def chunk(text: str, size: int = 80, overlap: int = 0) -> list[str]:
             f"and {overlap}."
         )
     starts = _starts(text)
-    sentence_ends = {match.end() for match in _SENTENCE_END.finditer(text)}
+    ended = set(sentence_ends(text))
     bounds = [*starts, len(text)]
     # Piece i of the text reaches from bounds[i] to bounds[i + 1]; which of them end a sentence?
     closing = [
-        any(at in sentence_ends for at in range(bounds[i] + 1, bounds[i + 1] + 1))
+        any(at in ended for at in range(bounds[i] + 1, bounds[i + 1] + 1))
         for i in range(len(starts))
     ]
     pieces, begin = [], 0

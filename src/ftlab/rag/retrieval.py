@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 
 from ftlab.common.errors import LabError
-from ftlab.models import sequence_logprob
+from ftlab.models import max_length, sequence_logprob
 from ftlab.rag.encoders import Encoder
 from ftlab.rag.passages import Passage
+from ftlab.rag.room import count_tokens, shortened
 from ftlab.rag.sparse import WordIndex
 from ftlab.rag.stores import Hit, Store, Where, check_k, no_hits
 
 MODES = ("hybrid", "dense", "sparse")
 FUSION = 60  # the constant of Cormack et al. 2009: how little a first rank counts above a tenth
 LEAST_CANDIDATES = 20
+MOST_READ = 2048  # tokens of a passage and a question that a reranker reads
+SPARE_TOKENS = 4  # two texts have more tokens together than apart
 Reranker = Callable[[str, Sequence[Passage]], Sequence[float]]
 
 
@@ -158,10 +161,24 @@ def fuse(*rankings: Sequence[Hit]) -> list[Hit]:
 
 def question_likelihood(model: Any, tokenizer: Any) -> Reranker:
     """A reranker that asks a causal language model how likely the question is after the passage
-    (Sachan et al. 2022): ln p(question | passage) in nats. One pass a candidate."""
+    (Sachan et al. 2022): ln p(question | passage) in nats. One pass a candidate.
+
+    Of a passage for which there is no room beside the question the beginning is read; of a question
+    that takes more than half of the room, too.
+    """
+    around = count_tokens(tokenizer, [reranking_prompt("")])[0]
+    room = max_length(model, MOST_READ) - around - SPARE_TOKENS
 
     def rerank(question: str, passages: Sequence[Passage]) -> Sequence[float]:
-        prompts = [f"Notes: {' '.join(passage.text.split())}\nQuestion:" for passage in passages]
-        return sequence_logprob(model, tokenizer, prompts, [f" {question}"] * len(prompts)).tolist()
+        asked = shortened(tokenizer, question, room // 2)
+        left = room - count_tokens(tokenizer, [asked])[0]
+        texts = [shortened(tokenizer, " ".join(p.text.split()), left) for p in passages]
+        prompts = [reranking_prompt(text) for text in texts]
+        return sequence_logprob(model, tokenizer, prompts, [f" {asked}"] * len(prompts)).tolist()
 
     return rerank
+
+
+def reranking_prompt(passage: str) -> str:
+    """What stands before the question whose likelihood is asked for."""
+    return f"Notes: {passage}\nQuestion:"
