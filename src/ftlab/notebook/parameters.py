@@ -207,6 +207,14 @@ NOTEBOOKS: dict[str, dict[str, Value]] = {
         "price_tuned_input": 0.012,
         "price_tuned_output": 0.016,
     },
+    "05_rag_comparison": {
+        "profile": "quick",
+        "seed": 0,
+        "seeds": 0,
+        "base_model": "lab",
+        "documents": "town",
+        "questions": "town",
+    },
     "05_evaluation": {**LETTERS_DEFAULTS, "texts_per_label": 25},
     "99_verdicts": {"profile": "quick", "seed": 0, "base_model": "lab", "records": ""},
 }
