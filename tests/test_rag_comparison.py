@@ -11,6 +11,9 @@ import pandas as pd
 import pytest
 from conftest import refused
 
+from ftlab.batch.running import run_notebook
+from ftlab.claims.record import read_record
+from ftlab.common.paths import project_root
 from ftlab.experiments import rag_comparison as ways
 from ftlab.experiments import rag_needs as wants
 from ftlab.experiments import rag_prompts, rag_telling
@@ -307,3 +310,20 @@ def test_requests_are_timed_by_length_and_in_parts() -> None:
     parts = times.per_seed(448, "prefill")[0] + times.per_seed(448, "decode")[0]
     assert whole == pytest.approx(parts)
     assert times.ratio(448, 16).value > 1
+
+
+@pytest.mark.slow
+def test_own_documents_by_parameters_alone(tmp_path: Path, results: Path) -> None:
+    documents, questions = handbook(tmp_path / "own")
+    outcome = run_notebook(
+        project_root() / "notebooks" / "05_rag_comparison.ipynb",
+        {"profile": "smoke", "documents": documents, "questions": questions},
+    )
+    assert outcome.failure == ""
+    record = read_record(outcome.executed.with_suffix(".json"))
+    right = [row for row in record["metrics"] if row["name"] == "both_right"]
+    assert {row["task"] for row in right} == {wants.OWN}
+    assert {row["method"] for row in right} == {*WAYS, ways.ROUTER}
+    (cut,) = (row for row in record["metrics"] if row["name"] == "prompts_cut")
+    assert 0 < cut["value"] <= cut["n"]
+    assert [*record["skipped"]] == ["C-35"], "of your questions nothing is wanted in a form"

@@ -77,11 +77,14 @@ def _answered(job: Job, key: str) -> Answered:
         read = encode_pairs(tokenizer, *map(list, zip(*job.pairs, strict=True)))
         length = float(np.mean([len(feature["input_ids"]) for feature in read]))
         tokens = int(length * job.config.steps * job.config.batch_size)
-    made = {
-        name: generate_answers(model, tokenizer, list(some), LONGEST)
-        for name, some in job.prompts.items()
-        if some
-    }
+    unique = list(dict.fromkeys(text for some in job.prompts.values() for text in some))
+    said = generate_answers(model, tokenizer, unique, LONGEST)  # each prompt once
+    place = {text: number for number, text in enumerate(unique)}
+    made = {}
+    for name, some in job.prompts.items():
+        at = [place[text] for text in some]
+        texts = [said.texts[number] for number in at]
+        made[name] = Generations(texts, said.prompt_tokens[at], said.new_tokens[at])
     done = Answered(made, seconds, tokens)
     path = results_dir() / FOLDER / f"{key}.json"
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ftlab.experiments.rag_needs import OWN, Amounts, town_needs
 from ftlab.rag import Passage, Retriever, load_encoder, open_store, own_need, read_case
@@ -21,9 +22,16 @@ class Case:
     passages: Sequence[Passage]
     needs: Callable[[int, Amounts], dict[str, Need]]
     own: bool = False
+    _made: list[Retriever] = field(default_factory=list, compare=False, repr=False)
 
     def retriever(self) -> Retriever:
-        """Words and the base model's vectors, their ranks fused; the newest version wins."""
+        """Words and the base model's vectors, their ranks fused; the newest version wins. Made
+        once, as every passage has to be encoded."""
+        if not self._made:
+            self._made.append(self._new_retriever())
+        return self._made[0]
+
+    def _new_retriever(self) -> Retriever:
         encoder = load_encoder(self.base_model)
         store = open_store("memory:", encoder.dimension)
         found = Retriever(store, encoder, mode="hybrid", newest_wins=True)
@@ -35,6 +43,11 @@ def case(base_model: str, documents: str = "town", questions: str = "town") -> C
     """The town, or documents and questions of one's own. LabError says what cannot be read."""
     own = read_case(documents, questions)
     if own is None:
-        return Case(base_model, town_passages(), town_needs)
+        return _town(base_model)
     passages, rows = own
     return Case(base_model, passages, lambda s, a: {OWN: own_need(rows, s, a.items)}, own=True)
+
+
+@functools.cache
+def _town(base_model: str) -> Case:
+    return Case(base_model, town_passages(), town_needs)

@@ -90,7 +90,17 @@ def prompts_told(found: Compared) -> str:
         if len(orders):
             said += f" (an instruction alone {orders.validation.iloc[0]:.0%})"
         parts.append(said)
-    return "On validation: " + "; ".join(parts) + "."
+    said = "On validation: " + "; ".join(parts) + "."
+    machine, plain = f"{OLD}, {JSON}", OLD
+    if {machine, plain} <= {*found.needs}:
+        known, there = found.share(ASK, plain, "fact"), found.share(PROMPT, machine, "fact")
+        if there.value < known.value - 2 * CLEAR:
+            said += (
+                f" Asked in plain words the base model tells {known.value:.0%} of the old facts, "
+                f"in JSON with examples {there.value:.0%}: it knows them in the kind of sentence "
+                "in which it has read them."
+            )
+    return said
 
 
 def show_grid(found: Compared, title: str = "What serves what") -> None:
