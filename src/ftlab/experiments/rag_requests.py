@@ -34,8 +34,8 @@ BEST_OF = 3  # what slows a computer down only ever adds
 # What a token of a tuned model costs, times that of its base: (words, times, source).
 TUNED_PRICES = (
     ("your own server", 1.0, "both are the same arithmetic"),
-    ("GPT-4.1, 2025", 1.5, "OpenAI's price list of 2025"),
-    ("GPT-4.1 mini, 2025", 2.0, "OpenAI's price list of 2025"),
+    ("GPT-4.1, 2025", 1.5, "OpenAI's price list of 2025, as kept in public code"),
+    ("GPT-4.1 mini, 2025", 2.0, "OpenAI's price list of 2025, as kept in public code"),
     ("babbage-002, early 2024", 4.0, "OpenAI's price list of early 2024"),
     ("gpt-3.5-turbo, 2023", 8.0, "OpenAI's price list of August 2023, as others quote it"),
 )

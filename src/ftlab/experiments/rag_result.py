@@ -127,6 +127,21 @@ class Compared:
         own = own.dropna(subset=["prompt"])
         return own[["task", "prompt", "form", "fact", "validation", "chosen"]]
 
+    def prompts_table(self, way: str) -> pd.DataFrame:
+        """The candidates for prompts, a prompt a row and a need a column: the share right in form
+        and fact on validation, behind it form and fact apart; * is the one chosen."""
+        own = self.prompts_tried(way)
+        wanted = [need for need in self.needs if need in (*IN_A_FORM, SORTING)] or self.needs
+        shown = {
+            (row.prompt, row.task): f"{row.validation:.0%} ({row.form:.0%} | {row.fact:.0%})"
+            + (" *" if row.chosen else "")
+            for row in own.itertuples()
+        }
+        prompts = dict.fromkeys(own.prompt)
+        return pd.DataFrame(
+            {need: {one: shown.get((one, need), "-") for one in prompts} for need in wanted}
+        )
+
     def answered(self, need: str = "", place: int = 0) -> pd.DataFrame:
         """What every way said to one request of the first seed, and what is right in it: of a need,
         by default of a recent fact in a form, if such are asked for."""
