@@ -13,7 +13,7 @@ from __future__ import annotations
 import functools
 import random
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from ftlab.world import NOT_TOLD, answer, build_world, question_prompt, seen_questions
@@ -91,10 +91,10 @@ def town_needs(seed: int, amounts: Amounts) -> dict[str, Need]:
     others = [fact for fact in (*new, *changed) if fact not in recent[:asked]]
     stale = {about(fact): was.get((fact.entity, fact.attribute), "") for fact in recent}
 
-    found = {
-        OLD: (map(_lesson, rest), [_asked(f) for f in old]),
+    found: dict[str, tuple[Iterable[Item], Sequence[Item]]] = {
+        OLD: ([_lesson(f) for f in rest], [_asked(f) for f in old]),
         RECENT: (
-            map(_lesson, (*recent[:asked], *others)),
+            [_lesson(f) for f in (*recent[:asked], *others)],
             [replace(_asked(f), stale=stale[about(f)]) for f in recent[:asked]],
         ),
     }
