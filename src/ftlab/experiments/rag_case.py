@@ -21,7 +21,6 @@ class Case:
     base_model: str
     passages: Sequence[Passage]
     needs: Callable[[int, Amounts], dict[str, Need]]
-    own: bool = False
     _made: list[Retriever] = field(default_factory=list, compare=False, repr=False)
 
     def retriever(self) -> Retriever:
@@ -45,7 +44,7 @@ def case(base_model: str, documents: str = "town", questions: str = "town") -> C
     if own is None:
         return _town(base_model)
     passages, rows = own
-    return Case(base_model, passages, lambda s, a: {OWN: own_need(rows, s, a.items)}, own=True)
+    return Case(base_model, passages, lambda s, a: {OWN: own_need(rows, s, a.items)})
 
 
 @functools.cache
