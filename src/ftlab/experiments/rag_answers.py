@@ -48,7 +48,7 @@ def answers(jobs: Sequence[Job], what: str) -> list[Answered]:
     keys = [_key(job) for job in jobs]
     kept = {key: _load(key) for key in keys}
     todo = {key: job for key, job in zip(keys, jobs, strict=True) if kept[key] is None}
-    work = [{"job": job, "key": key} for key, job in todo.items()]
+    work: list[dict[str, Any]] = [{"job": job, "key": key} for key, job in todo.items()]
     effort = sum(_effort(job) for job in todo.values())
     if len(work) > 1 and worth_processes(effort, WORTH):
         work.sort(key=lambda one: -_effort(one["job"]))  # the longest first
@@ -74,7 +74,8 @@ def _answered(job: Job, key: str) -> Answered:
         model = load_causal_lm(job.base_model)
     else:
         model, seconds, _ = fine_tune(job.base_model, job.pairs, job.config, job.seed)
-        read = encode_pairs(tokenizer, *map(list, zip(*job.pairs, strict=True)))
+        asked, wanted = [p for p, _ in job.pairs], [a for _, a in job.pairs]
+        read = encode_pairs(tokenizer, asked, wanted)
         length = float(np.mean([len(feature["input_ids"]) for feature in read]))
         tokens = int(length * job.config.steps * job.config.batch_size)
     unique = list(dict.fromkeys(text for some in job.prompts.values() for text in some))

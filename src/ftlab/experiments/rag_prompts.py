@@ -112,14 +112,13 @@ def fitted(
             kept.pop()
         elif kept and len(inside := tokens(kept[0])) > 1:
             over = len(tokens(text)) - room
-            kept[0] = tokenizer.decode(
-                inside[: max(1, min(len(inside) - 1, len(inside) - over))],
-                skip_special_tokens=True,
-            ).rstrip("\N{REPLACEMENT CHARACTER}")
+            kept[0] = _text(tokenizer, inside[: max(1, len(inside) - over)])
         elif kept:
             kept = []
         else:
-            return tokenizer.decode(tokens(text)[-room:], skip_special_tokens=True), True
+            ends = (tokens(text)[-most:] for most in range(room, 0, -1))
+            texts = (_text(tokenizer, end) for end in ends)
+            return next((end for end in texts if len(tokens(end)) <= room), ""), True
     return text, cut
 
 
@@ -135,5 +134,11 @@ def cut(tokenizer: PreTrainedTokenizerBase, text: str, most: int) -> str:
     tokens = tokenizer(text, add_special_tokens=False)["input_ids"]
     if len(tokens) <= most:
         return text
-    held: str = tokenizer.decode(tokens[:most], skip_special_tokens=True)
-    return held.rstrip("\N{REPLACEMENT CHARACTER}")
+    return _text(tokenizer, tokens[:most])
+
+
+def _text(tokenizer: PreTrainedTokenizerBase, tokens: Sequence[int]) -> str:
+    """The text of tokens, without a character that was cut in two."""
+    return str(tokenizer.decode(list(tokens), skip_special_tokens=True)).strip(
+        "\N{REPLACEMENT CHARACTER}"
+    )

@@ -50,7 +50,7 @@ def show_prompts(found: Compared) -> None:
             continue
         tried = found.prompts_tried(PROMPT, name).set_index("prompt")
         there = {count: style for style, count in COUNTED.items() if style in tried.index}
-        curves = {
+        curves: dict[str, dict[float, Estimate]] = {
             words: {
                 count: Estimate(value, value, value, 1)
                 for count, style in sorted(there.items())

@@ -65,7 +65,10 @@ class Wordings:
 
     def figure(self) -> tuple[Figure, str]:
         """Facts told over the number of wordings, a line a budget."""
-        curves = {b: {c: self.share(b, c) for c in self.counts} for b in (STEPS, READINGS)}
+        curves: dict[str, dict[float, Estimate]] = {
+            budget: {count: self.share(budget, count) for count in self.counts}
+            for budget in (STEPS, READINGS)
+        }
         level = self.share(LOOKED_UP)
         curves[LOOKED_UP] = dict.fromkeys(self.counts, level)
         figure = method_curves(
