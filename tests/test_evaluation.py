@@ -140,6 +140,13 @@ def test_interval_over_seeds_is_students_t() -> None:
     assert estimate.seeds == 3
 
 
+def test_two_seeds_that_agree_by_chance_are_no_certainty() -> None:
+    assert seeds_interval([0.01, 0.01]).open
+    assert not seeds_interval([0.01, 0.02]).open
+    three = seeds_interval([0.01, 0.01, 0.01])
+    assert three.low == three.high == 0.01
+
+
 def test_an_interval_over_seeds_ends_where_the_measure_does() -> None:
     scores = [0.92, 0.99, 1.0]
     free, share = seeds_interval(scores), seeds_interval(scores, bounds=(0.0, 1.0))

@@ -218,8 +218,9 @@ def test_a_task_of_the_lab_is_dealt_anew_and_one_of_ones_own_is_not(tmp_path: Pa
 
 
 def test_of_many_blocks_the_quarters_stand_for_all() -> None:
-    assert depths(4) == [0, 1, 2, 3, 4]
-    assert depths(24) == [0, 1, 6, 12, 18, 24]
+    assert depths(4, EFFORTS["full"]) == [0, 1, 2, 3, 4]
+    assert depths(24, EFFORTS["full"]) == [0, 1, 6, 12, 18, 24]
+    assert depths(24, EFFORTS["quick"]) == [0, 12, 24]
 
 
 def test_a_head_alone_gets_more_steps(task: Task) -> None:
