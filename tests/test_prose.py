@@ -20,6 +20,10 @@ DEFINED = {
         "four times its base": "made up for an exercise",
         "at four times the price": "made up for an exercise",
     },
+    "05_rag_comparison": {
+        "four times as much for every token": "made up for an exercise",
+        "at four times the price": "made up for an exercise",
+    },
     "05_evaluation": {
         "ten times as much as a false alarm": "a made-up cost",
         "three times as many more": "how the experiment is made",
