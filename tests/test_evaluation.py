@@ -153,8 +153,8 @@ def test_an_interval_over_seeds_ends_where_the_measure_does() -> None:
     assert free.high > 1.0
     assert (share.value, share.low, share.high) == (free.value, free.low, 1.0)
     assert seeds_interval([-0.9, -1.0], bounds=(-1.0, 1.0)).low == -1.0
-    same = seeds_interval([1.0, 1.0], bounds=(0.0, 1.0))
-    assert (same.low, same.value, same.high) == (1.0, 1.0, 1.0)
+    same = seeds_interval([1.0, 1.0], bounds=(0.0, 1.0))  # by chance: it could be anything
+    assert (same.low, same.value, same.high) == (0.0, 1.0, 1.0)
 
 
 def test_interval_over_seeds_and_items_adds_their_variances() -> None:

@@ -67,6 +67,7 @@ class Claim:
     null: float | None = 0.0
     kind: Kind = "measured"
     notebook: str = ""
+    topic: str = ""  # where it is told among all claims (see `topics`)
     said: tuple[str, ...] = ()  # rows of the ledger of what articles say
     also_said: tuple[str, ...] = ()  # other claims that the same quantity decides
     why: str = ""

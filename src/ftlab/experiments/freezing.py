@@ -41,7 +41,7 @@ MORE_TASKS = ("near", "dialect")  # on which a search is worth its time as well
 HEAD_FIRST, OWN_TOKENS = "head, then all", "own tokens"
 HEAD_TIMES = 8  # as many steps for a head alone: it learns slowly, and they cost next to nothing
 RATES, FEW_RATES = (0.5, 1.0, 0.25, 2.0, 0.125), (0.25, 1.0, 4.0)  # times the usual one
-FEW_TEXTS = 24  # without a search: texts a label of the dialect
+FEW_TEXTS = 40  # without a search: texts a label of the dialect
 # Pages and questions of the forgetting probe: with a search, and without one.
 MUCH, LITTLE, NEXT_TO_NOTHING = (48, 64), (8, 16), (4, 8)
 
@@ -98,7 +98,7 @@ def learned_and_forgotten(
     gradual, by_depth, _ = schedule_methods()
     half = top_blocks(blocks_of(base_model) // 2)
     searching = effort.candidates > 1
-    rates = RATES if searching else FEW_RATES
+    rates: Sequence[float] = RATES if searching else FEW_RATES
     if effort.training_budget.patience is None:
         rates = rates[:1]  # one is no search, and is not widened
 

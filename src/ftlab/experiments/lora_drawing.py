@@ -68,7 +68,7 @@ def show_family(found: FairComparison, methods: Sequence[str]) -> None:
     figure = plots.method_dots(
         {found.tasks[0]: by_size(found, methods)},
         x="test accuracy",
-        title="Methods (and how many parameters they train, head included)",
+        title="Trained parameters in brackets, the head among them",
     )
     accuracy = {method: found.estimate(method).value for method in methods}
     order = sorted(accuracy, key=lambda method: -accuracy[method])

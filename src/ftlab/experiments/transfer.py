@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -129,7 +129,7 @@ def gains(curves: FairComparison, task: str) -> str:
     """What fine-tuning reaches at each budget and by how much more than the others."""
     sentences = []
     for budget in curves.budgets:
-        where = {"task": task, "budget": budget}
+        where: dict[str, Any] = {"task": task, "budget": budget}
         leads = ", ".join(
             f"{other} {short(curves.difference(FINE_TUNED, other, **where))}"
             for other in (RANDOM, FROZEN, TFIDF)

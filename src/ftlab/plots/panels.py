@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Curves = Mapping[str, Mapping[float, Estimate]]
 
-APART = 1.05  # times: how far whiskers of neighbouring methods stand from one another
+APART = 1.03  # times: how far whiskers of neighbouring methods stand from one another
 
 
 def panels(

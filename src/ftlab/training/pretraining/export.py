@@ -50,8 +50,9 @@ weights on the lab's own corpus. It exists to be fine-tuned in front of a reader
 
 The learning rate rises to {learning_rate} and falls to zero over the last {decay:.0%} of the steps
 until step {restart:,}, the restart. There it rises once more and falls to zero at the end. After it
-a step has one batch of {later_texts[windows]} texts instead of two of {texts[windows]}, and the
-exercises that the model knew least get more. The optimizer is AdamW. Share of the exercises' tokens
+a step has one batch of {later_texts[windows]} texts instead of two of {texts[windows]}, they weigh
+{text_weights[1]} times as much, and the exercises that the model knew least get more. The
+optimizer is AdamW. Share of the exercises' tokens
 and weight of the loss, before and after:
 
 | exercise | tokens | weight | tokens after | weight after |
@@ -192,9 +193,11 @@ def _curve(losses: pd.DataFrame, skills: pd.DataFrame, path: Path) -> None:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
-    from cycler import cycler
+    from matplotlib.rcsetup import cycler
 
-    looks = cycler(linestyle=["-", "--", ":"]) * cycler(color=plt.get_cmap("tab10").colors)
+    looks = cycler(linestyle=["-", "--", ":"]) * cycler(
+        color=plt.rcParams["axes.prop_cycle"].by_key()["color"]
+    )
     fig, panels = plt.subplots(2, figsize=(9, 8), layout="constrained", sharex=True)
     for table, axes in zip((losses, skills), panels, strict=True):
         axes.set_prop_cycle(looks)
