@@ -276,6 +276,7 @@ def test_documents_of_any_length_and_language_are_compared(tmp_path: Path, resul
     assert 0 < cut <= prompts
     assert ways.contradictions(ways.decided(found), found) == []
     assert found.facts_in_words == "your own questions"
+    assert f"{cut:,} were longer than the model takes" in rag_telling.run_told(found)
     for tell in (rag_telling.grid_told, rag_telling.forms_told, rag_telling.prompts_told):
         assert tell(found)
 

@@ -86,10 +86,10 @@ def compared(
     """
     amounts = effort.pick(
         smoke=Amounts(2, 2, 4, 6, 4),
-        quick=Amounts(16, 8, 40, 60, 30),
+        quick=Amounts(12, 8, 40, 60, 30),
         full=Amounts(40, 20, 240, 336, 120),
     )
-    steps = effort.pick(smoke=2, quick=90, full=300)
+    steps = effort.pick(smoke=2, quick=64, full=300)
     from ftlab.models import load_causal_lm, starting_rate
 
     searching = effort.candidates > 1
@@ -118,6 +118,7 @@ def compared(
         pd.DataFrame([*tried, *rates]),
         pd.DataFrame(costs),
         {name: need.what for name, need in dealt[0].needs.items()},
+        {name: len(some) for name, some in dealt[0].lessons.items()},
         (trimmed, prompts),
     )
 
@@ -126,7 +127,7 @@ def _chosen_styles(
     which: Case, dealt: Sequence[Dealt]
 ) -> tuple[dict[tuple[str, str], Style], list[dict[str, Any]]]:
     """The prompt that is best on validation for each need, with notes and without, and all tries.
-    Of equals the shorter one."""
+    Of equals the one with more forms and facts right, each by itself; then the shorter one."""
     needs = dealt[0].needs
     jobs = []
     for one in dealt:
@@ -144,6 +145,7 @@ def _chosen_styles(
     for way in (PROMPT, GUIDED):
         for name, need in needs.items():
             scores: dict[Style, float] = {}
+            apart: dict[Style, float] = {}
             for style in styles_for(need):
                 key = f"{way}|{name}|{style.name}"
                 made = [one.generations[key].texts for one in done if key in one.generations]
@@ -153,6 +155,7 @@ def _chosen_styles(
                 ]
                 forms, facts = np.array(right, dtype=float).reshape(-1, 2).T
                 scores[style] = float((forms * facts).mean())
+                apart[style] = float((forms + facts).mean())
                 tried.append(
                     {
                         "method": way,
@@ -163,7 +166,7 @@ def _chosen_styles(
                         "validation": scores[style],
                     }
                 )
-            best = max(scores, key=lambda style: scores[style])
+            best = max(scores, key=lambda style: (scores[style], apart[style]))
             chosen[way, name] = best
             for row in tried[-len(scores) :]:
                 row["chosen"] = row["prompt"] == best.name

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -30,7 +30,8 @@ class Compared:
     both (1.0 or 0.0), stale (the answer that was right once), question, wanted, text, and the
     tokens of prompt and answer. `styles` are the prompts that were chosen, by way and need;
     `tried` all candidates; `costs` seconds and tokens of the trainings; `what` the needs in words;
-    `trimmed` how many prompts had to be cut, and of how many.
+    `taught` how many examples of each a training had; `trimmed` how many prompts had to be cut,
+    and of how many.
 
     Items are dealt anew with each seed, so estimates are Student's t over one number a seed.
     """
@@ -40,6 +41,7 @@ class Compared:
     tried: pd.DataFrame
     costs: pd.DataFrame
     what: Mapping[str, str]
+    taught: Mapping[str, int] = field(default_factory=dict)
     trimmed: tuple[int, int] = (0, 0)
 
     @property

@@ -41,6 +41,29 @@ def needs_table(needs: Mapping[str, object]) -> pd.DataFrame:
     return pd.DataFrame(rows).T
 
 
+def run_told(found: Compared) -> str:
+    """How much was asked, what the trainings had, and whether prompts had to be cut."""
+    own = found.rows[found.rows.way != ROUTER]
+    test = own[own.split == "test"]
+    each = len(test) / (len(found.ways) - 1) / len(found.needs) / len(found.seeds)
+    recent = (
+        f", {found.taught[RECENT]:,} of them recent facts, with all that are asked for"
+        if RECENT in found.taught
+        else ""
+    )
+    cut, prompts = found.trimmed
+    trimmed = (
+        f" Of {prompts:,} prompts {cut:,} were longer than the model takes, and were cut: examples "
+        "first, then passages."
+        if cut
+        else ""
+    )
+    return (
+        f"{len(own):,} answers; {each:.0f} test items for each need and seed. Each training had "
+        f"{sum(found.taught.values()):,} examples{recent}.{trimmed}"
+    )
+
+
 def show_prompts(found: Compared) -> None:
     """Form and fact on validation by the number of examples in the prompt, without notes."""
     panels: dict[str, dict[str, dict[float, Estimate]]] = {}
@@ -57,6 +80,7 @@ def show_prompts(found: Compared) -> None:
                 for value in [float(tried[column][style])]
             }
             for words, column in (("form", "form"), ("fact", "fact"), ("both", "validation"))
+            if words == "both" or name != SORTING  # where both are one
         }
         panels[name] = curves
         most = max(there)
@@ -136,12 +160,14 @@ def grid_told(found: Compared) -> str:
     kept = found.difference(TUNE, ASK, OLD)
     lost = "Training cost old facts" if kept.value < -CLEAR else "Training left old facts in place"
     silent = {way: found.share(way, NO_ANSWER, "fact").value for way in (ASK, RETRIEVE, BOTH)}
+    guess = max(silent[RETRIEVE], silent[BOTH]) < 0.5
     return (
         f"Recent facts: just asked {recent[ASK]:.0%} (in {stale.stale.mean():.0%} of its answers "
         f"the model gives a value that was right once), retrieved **{recent[RETRIEVE]:.0%}**, "
         f"trained in **{recent[TUNE]:.0%}**. {lost}: {short(kept)} against just asking. Where no "
         f"answer exists, {silent[ASK]:.0%} of the base model's answers say so, "
         f"{silent[RETRIEVE]:.0%} with retrieval, {silent[BOTH]:.0%} with a reader fine-tuned on it."
+        + (" A search always finds something, and the model answers from that." if guess else "")
     )
 
 

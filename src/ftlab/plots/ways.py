@@ -12,7 +12,7 @@ from ftlab.plots.style import GREY, LOOKS, SIZE, STYLE, first_looks, legend_belo
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-MARKERS = ("o", "s", "^", "D", "v", "P", "*")
+MARKERS = ("o", "s", "^", "D", "v", "P", "o")  # the last one, of the router, is a ring
 COLOURS = ("#666666", "#0072B2", "#009E73", "#56B4E9", "#E69F00", "#D55E00", "#CC79A7")
 
 
@@ -32,9 +32,13 @@ def form_and_fact(panels: Mapping[str, Mapping[str, tuple[float, float]]], title
             axes.text(across, up, words, ha=ha, va=va, color=GREY, fontsize=10, style="italic")
         for name, (form, fact) in points.items():
             place = names.index(name)
+            ring = place == len(MARKERS) - 1  # around the way that it goes
             axes.plot(
-                fact, form, marker=MARKERS[place], color=COLOURS[place], markersize=12,
-                markeredgecolor="white", linestyle="", label=name, clip_on=False, zorder=3,
+                fact, form, marker=MARKERS[place], color=COLOURS[place],
+                markersize=19 if ring else 11, markerfacecolor="none" if ring else COLOURS[place],
+                markeredgecolor=COLOURS[place] if ring else "white",
+                markeredgewidth=2.0 if ring else 1.0, linestyle="", label=name, clip_on=False,
+                zorder=3,
             )  # fmt: skip
         axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="share with the right fact")
     all_axes[0].set_ylabel("share in the right form")
@@ -55,8 +59,10 @@ def grid(shares: Mapping[str, Mapping[str, tuple[float, float, float]]], title: 
         for column, way in enumerate(ways):
             both, form, fact = shares[need][way]
             ink = "white" if both > 0.7 else "#111111"
-            axes.text(column, row - 0.1, f"{both:.0%}", ha="center", va="center", color=ink, fontsize=13)
-            apart = f"{form:.0%} | {fact:.0%}"
+            axes.text(
+                column, row - 0.1, f"{both:.0%}", ha="center", va="center", color=ink, fontsize=13
+            )
+            apart = f"{100 * form:.0f} | {100 * fact:.0f}"
             axes.text(column, row + 0.27, apart, ha="center", va="center", color=ink, fontsize=9.5)
     axes.set_xticks(range(len(ways)), [way.replace(" + ", "\n+ ") for way in ways])
     axes.set_yticks(range(len(needs)), needs)
@@ -66,7 +72,7 @@ def grid(shares: Mapping[str, Mapping[str, tuple[float, float, float]]], title: 
     for side in ("left", "bottom"):
         axes.spines[side].set_visible(False)
     axes.set_title(title, loc="left", fontsize=12, pad=14)
-    axes.set_xlabel("large: form and fact right; small: form | fact")
+    axes.set_xlabel("large: form and fact right; small, in per cent: form | fact")
     return figure
 
 
