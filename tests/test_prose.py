@@ -14,6 +14,10 @@ from ftlab.notebook.files import notebook_paths, read_notebook
 DEFINED = {
     "": {"95% interval": "the level of all intervals"},
     "04_retrieval": {"five times as much": "made up for an exercise"},
+    "05_rag_comparison": {
+        "four times as much for every token": "made up for an exercise",
+        "at four times the price": "made up for an exercise",
+    },
     "05_evaluation": {
         "ten times as much as a false alarm": "a made-up cost",
         "three times as many more": "how the experiment is made",

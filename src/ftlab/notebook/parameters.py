@@ -193,6 +193,14 @@ NOTEBOOKS: dict[str, dict[str, Value]] = {
         "chunk_size": 0,
         "k": 4,
     },
+    "05_rag_comparison": {
+        "profile": "quick",
+        "seed": 0,
+        "seeds": 0,
+        "base_model": "lab",
+        "documents": "town",
+        "questions": "town",
+    },
     "05_evaluation": {**LETTERS_DEFAULTS, "texts_per_label": 25},
     "99_verdicts": {"profile": "quick", "seed": 0, "base_model": "lab", "records": ""},
 }
