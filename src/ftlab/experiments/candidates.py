@@ -32,9 +32,8 @@ from ftlab.tuning.methods import FULL_FINE_TUNING
 
 MAJORITY, TFIDF = "majority", "TF-IDF + regression"
 OURS, COLLEAGUES, LONG = "our network", "a colleague's network", "our network, trained on"
-VALIDATION = 300  # texts for choices, at most
 WHOLE_TEXT = 128  # tokens: no text of the lab's is cut
-POINTS = 12  # evaluations of a training that is followed to its end
+POINTS = 10  # evaluations of a training that is followed to its end
 
 
 @dataclass(frozen=True)
@@ -213,7 +212,7 @@ def trained_on(
 ) -> Candidates:
     """Our network on the same texts, trained far past the step at which validation is best."""
     task = one_test(source, effort, seed)
-    steps = effort.pick(smoke=4, quick=300, full=600)
+    steps = effort.pick(smoke=4, quick=120, full=600)
     budget = TrainingBudget(1, steps, steps, WHOLE_TEXT, eval_points=POINTS)
 
     def methods(dealt: Task) -> list[Any]:
@@ -235,5 +234,5 @@ def trained_on(
 def one_test(source: TaskSource, effort: Effort, seed: int) -> Task:
     """The task as it is dealt for one seed, with all its training texts: seeds draw theirs."""
     whole = replace(source, texts_per_label=0).task(seed)
-    test = effort.pick(smoke=32, quick=400, full=1000)
-    return whole.at_most(effort.pick(smoke=24, quick=VALIDATION, full=VALIDATION), test, seed=seed)
+    choices, test = effort.pick(smoke=(24, 32), quick=(200, 300), full=(300, 1000))
+    return whole.at_most(choices, test, seed=seed)

@@ -92,12 +92,14 @@ class Judgements:
         first, steady = self.position(), self.position("steady")
         if own is None or style is None or first is None or steady is None:
             return "This base model continues no texts, so that it cannot judge any."
+        courteous = self.estimate(POLITE)
+        polite = f"; after a polite sentence {courteous.value:.0%}" if courteous else ""
         fooled = "no longer" if style.value < own.value - 0.2 else "still"
         placed = "where an answer stands" if abs(first.value - 0.5) > 0.2 else "more than the place"
         return (
             f"It knows the facts: with both answers in its own words it prefers the truth in "
             f"**{own.value:.0%}**. With the lie in its words and the truth in others it {fooled} "
-            f"does: **{style.value:.0%}**. Asked to name the better one, it names the first in "
+            f"does: **{style.value:.0%}**{polite}. Asked to name the better one, it names the first in "
             f"**{first.value:.0%}** and the same one in both orders in {steady.value:.0%}: what "
             f"decides is {placed}."
         )
@@ -120,7 +122,7 @@ class Judgements:
 def judgements(base_model: str, *, seeds: Sequence[int], effort: Effort) -> Judgements:
     """Of the base model, and of BLEU, which compares with the true answer in the model's words;
     each seed draws other facts."""
-    count = effort.pick(smoke=4, quick=40, full=200)
+    count = effort.pick(smoke=4, quick=30, full=200)
     rows: list[dict[str, Any]] = []
     placed: list[dict[str, Any]] = []
     judge = load_causal_lm(base_model) if is_causal_lm(base_model) else None
