@@ -99,8 +99,8 @@ class Judgements:
         return (
             f"It knows the facts: with both answers in its own words it prefers the truth in "
             f"**{own.value:.0%}**. With the lie in its words and the truth in others it {fooled} "
-            f"does: **{style.value:.0%}**{polite}. Asked to name the better one, it names the first in "
-            f"**{first.value:.0%}** and the same one in both orders in {steady.value:.0%}: what "
+            f"does: **{style.value:.0%}**{polite}. Asked to name the better one, it names the "
+            f"first in **{first.value:.0%}** and the same one in both orders in {steady.value:.0%}: what "
             f"decides is {placed}."
         )
 
