@@ -94,14 +94,15 @@ class Judgements:
             return "This base model continues no texts, so that it cannot judge any."
         courteous = self.estimate(POLITE)
         polite = f"; after a polite sentence {courteous.value:.0%}" if courteous else ""
+        known = "nearly all" if own.value > 0.9 else "some of"
         fooled = "no longer" if style.value < own.value - 0.2 else "still"
         placed = "where an answer stands" if abs(first.value - 0.5) > 0.2 else "more than the place"
         return (
-            f"It knows the facts: with both answers in its own words it prefers the truth in "
-            f"**{own.value:.0%}**. With the lie in its words and the truth in others it {fooled} "
+            f"It knows {known} the facts: with both answers in its own words it prefers the truth "
+            f"in **{own.value:.0%}**. With the lie in its words and the truth in others it {fooled} "
             f"does: **{style.value:.0%}**{polite}. Asked to name the better one, it names the "
-            f"first in **{first.value:.0%}** and the same one in both orders in {steady.value:.0%}: what "
-            f"decides is {placed}."
+            f"first in **{first.value:.0%}**, and the same one in both orders in "
+            f"{steady.value:.0%}: what decides is {placed}."
         )
 
     def metrics(self) -> Iterator[dict[str, Any]]:
