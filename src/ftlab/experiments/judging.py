@@ -99,9 +99,9 @@ class Judgements:
         placed = "where an answer stands" if abs(first.value - 0.5) > 0.2 else "more than the place"
         return (
             f"It knows {known} the facts: with both answers in its own words it prefers the truth "
-            f"in **{own.value:.0%}**. With the lie in its words and the truth in others it {fooled} "
-            f"does: **{style.value:.0%}**{polite}. Asked to name the better one, it names the "
-            f"first in **{first.value:.0%}**, and the same one in both orders in "
+            f"in **{own.value:.0%}**. With the lie in its words and the truth in others it "
+            f"{fooled} does: **{style.value:.0%}**{polite}. Asked to name the better one, it "
+            f"names the first in **{first.value:.0%}**, and the same one in both orders in "
             f"{steady.value:.0%}: what decides is {placed}."
         )
 
