@@ -27,8 +27,8 @@ from ftlab.world.facts import Fact
 from ftlab.world.phrasing import answer, questions
 
 JUDGE, OVERLAP = "judging model", "BLEU"
-OWN, OTHER = "both in its words", "both in other words"
-STYLE, POLITE = "truth in other words,\nlie in its words", "truth with a polite\nsentence, lie bare"
+OWN, OTHER = "both in\nits words", "both in\nother words"
+STYLE, POLITE = "truth in others,\nlie in its words", "truth politely,\nlie bare"
 FIRST, SECOND = "One", "Two"  # what a judge with both answers before it may name
 
 

@@ -142,7 +142,7 @@ def steps_apart(
         linewidth=0,
     )  # fmt: skip
     axes.axvline(mark[0], color="#222222", linewidth=1.2, linestyle=(0, (2, 2)), label=mark[1])
-    axes.legend(frameon=False, loc="lower right")
+    axes.legend(frameon=False)
     return figure
 
 
