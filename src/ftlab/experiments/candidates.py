@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property, partial
 from typing import Any
 
@@ -183,11 +183,10 @@ def candidates(
 
     def methods(dealt: Task) -> list[Any]:
         [ours] = fine_tunings(base_model, dealt, [FULL_FINE_TUNING], budget, effort.candidates)
-        theirs = {name: getattr(ours, name) for name in FineTuning.__dataclass_fields__}
         return [
             *baselines(dealt, effort.candidates),
             replace(ours, name=OURS),
-            WithMoreTexts(**{**theirs, "name": COLLEAGUES}, more=leak),
+            WithMoreTexts(**{**fields_of(ours), "name": COLLEAGUES}, more=leak),
         ]
 
     found = fair_comparison(
@@ -217,8 +216,7 @@ def trained_on(
 
     def methods(dealt: Task) -> list[Any]:
         [ours] = fine_tunings(base_model, dealt, [FULL_FINE_TUNING], budget, effort.candidates)
-        same = {name: getattr(ours, name) for name in FineTuning.__dataclass_fields__}
-        return [Watched(**{**same, "name": LONG})]
+        return [Watched(**{**fields_of(ours), "name": LONG})]
 
     found = fair_comparison(
         task,
@@ -229,6 +227,11 @@ def trained_on(
         trainings=trainings,
     )
     return Candidates(found, task, np.zeros(task.test_size, dtype=bool))
+
+
+def fields_of(method: FineTuning) -> dict[str, Any]:
+    """What a method was made of, to make a variant of it."""
+    return {field.name: getattr(method, field.name) for field in fields(method)}
 
 
 def one_test(source: TaskSource, effort: Effort, seed: int) -> Task:
