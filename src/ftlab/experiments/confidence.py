@@ -28,39 +28,38 @@ MENDED = "the same with its temperature"
 
 @dataclass(frozen=True, eq=False)
 class Confidence:
-    """A network at the step where validation was best (`ours`), and trained on (`longer`).
+    """Our network at the step where validation was best, and the same one trained on.
 
     Temperatures are fitted on validation; everything else is measured on the test.
     """
 
-    ours: Candidates
-    longer: Candidates
+    models: Candidates
 
     @cached_property
     def tables(self) -> dict[str, list[np.ndarray]]:
         """Probabilities of the test texts, (items, labels) for each seed."""
         made: dict[str, list[np.ndarray]] = {
-            OURS: [self.ours.probabilities(OURS, seed) for seed in self.ours.seeds],
-            LONG: [self.longer.probabilities(LONG, seed) for seed in self.longer.seeds],
+            OURS: [self.models.probabilities(OURS, seed) for seed in self.models.seeds],
+            LONG: [self.models.probabilities(LONG, seed) for seed in self.models.seeds],
         }
         made[MENDED] = [
-            softmax(self.longer.logits(LONG, seed), t)
-            for seed, t in zip(self.longer.seeds, self.temperatures, strict=True)
+            softmax(self.models.logits(LONG, seed), t)
+            for seed, t in zip(self.models.seeds, self.temperatures, strict=True)
         ]
         return made
 
     @cached_property
     def temperatures(self) -> list[float]:
         """Of the network trained on, one a seed, fitted on validation."""
-        labels = self.longer.task.validation.label.to_numpy()
+        labels = self.models.task.validation.label.to_numpy()
         return [
-            fit_temperature(self.longer.logits(LONG, seed, "validation"), labels)
-            for seed in self.longer.seeds
+            fit_temperature(self.models.logits(LONG, seed, "validation"), labels)
+            for seed in self.models.seeds
         ]
 
     def over(self, name: str) -> list[float]:
         """Mean confidence minus accuracy, one number a seed."""
-        labels = self.ours.test.label.to_numpy()
+        labels = self.models.test.label.to_numpy()
         return [
             float(p.max(axis=1).mean() - correct(p.argmax(axis=1), labels).mean())
             for p in self.tables[name]
@@ -68,7 +67,7 @@ class Confidence:
 
     def error(self, name: str) -> list[float]:
         """The expected calibration error, one number a seed."""
-        labels = self.ours.test.label.to_numpy()
+        labels = self.models.test.label.to_numpy()
         return [expected_calibration_error(table, labels) for table in self.tables[name]]
 
     def grown(self) -> Estimate:
@@ -83,7 +82,7 @@ class Confidence:
 
     def table(self) -> pd.DataFrame:
         """Accuracy, confidence and calibration error, means over the seeds."""
-        labels = self.ours.test.label.to_numpy()
+        labels = self.models.test.label.to_numpy()
         rows = {
             name: {
                 "accuracy": np.mean([correct(p.argmax(axis=1), labels).mean() for p in tables]),
@@ -96,7 +95,7 @@ class Confidence:
 
     def plot_path(self) -> None:
         """Show validation accuracy and confidence of the long training, the first seed's."""
-        history = self.longer.found.chosen(LONG)[0].training.history
+        history = self.models.found.chosen(LONG)[0].training.history
         assert history is not None, "a training that is watched has one"
         at = history[history.validation_metric.notna()]
         best = at.step[at.validation_metric.idxmax()]
@@ -120,7 +119,7 @@ class Confidence:
 
     def plot_reliability(self) -> None:
         """Show accuracy by confidence of the network trained on, as it is and with temperature."""
-        labels = np.tile(self.ours.test.label.to_numpy(), len(self.longer.seeds))
+        labels = np.tile(self.models.test.label.to_numpy(), len(self.models.seeds))
         pooled = {name: np.concatenate(self.tables[name]) for name in (LONG, MENDED)}
         curves = {name: reliability(table, labels) for name, table in pooled.items()}
         sure = {name: table.max(axis=1) for name, table in pooled.items()}
@@ -147,12 +146,12 @@ class Confidence:
         """What a record is told."""
         for name in self.tables:
             for seed, error, over in zip(
-                self.longer.seeds, self.error(name), self.over(name), strict=True
+                self.models.seeds, self.error(name), self.over(name), strict=True
             ):
                 about = {"method": name, "split": "test", "seed": seed}
                 yield {"name": "calibration_error", "value": error, **about}
                 yield {"name": "confidence_minus_accuracy", "value": over, **about}
-        for seed, temperature in zip(self.longer.seeds, self.temperatures, strict=True):
+        for seed, temperature in zip(self.models.seeds, self.temperatures, strict=True):
             yield {"name": "temperature", "value": temperature, "method": LONG, "seed": seed}
 
     def tries(self) -> pd.DataFrame:
@@ -160,6 +159,6 @@ class Confidence:
         return pd.DataFrame()
 
 
-def confidence(ours: Candidates, longer: Candidates) -> Confidence:
+def confidence(models: Candidates) -> Confidence:
     """Of our network, and of the same one trained on."""
-    return Confidence(ours, longer)
+    return Confidence(models)

@@ -96,7 +96,7 @@ class Judgements:
         polite = f"; after a polite sentence {courteous.value:.0%}" if courteous else ""
         known = "nearly all" if own.value > 0.9 else "some of"
         fooled = "no longer" if style.value < own.value - 0.2 else "still"
-        placed = "where an answer stands" if abs(first.value - 0.5) > 0.2 else "more than the place"
+        placed = "where an answer stands" if steady.value < 0.5 else "more than the place"
         return (
             f"It knows {known} the facts: with both answers in its own words it prefers the truth "
             f"in **{own.value:.0%}**. With the lie in its words and the truth in others it "

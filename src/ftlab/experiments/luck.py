@@ -62,6 +62,16 @@ class Winners:
             "who choose on other texts.",
         )
 
+    def told(self) -> str:
+        """What the winner is said to be, and what it is."""
+        lost, honest = (100 * self.estimate(name).value for name in (ON_TEST, ON_VALIDATION))
+        moral = "The best is partly the luckiest, and luck does not come along." if lost > 1 else ""
+        return (
+            f"Chosen and reported on the same {self.little} texts, the best of {self.most} settings "
+            f"is said to be **{lost:.1f} points** better than it is; chosen on others, "
+            f"{honest:.1f}. {moral}"
+        )
+
     def metrics(self) -> Iterator[dict[str, Any]]:
         """What a record is told."""
         for row in self.rows.to_dict("records"):

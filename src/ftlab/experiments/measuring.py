@@ -138,7 +138,9 @@ def texts_needed(first: np.ndarray, second: np.ndarray) -> tuple[float, pd.DataF
     in four tests of five, one difference a row; `first` and `second` are (items,), 0 or 1."""
     disagree = max(WORTH, float((first != second).mean()))
     rows = {
-        f"{points} points": items_needed(points / 100, max(disagree, points / 100))
+        f"{points} point{'s' * (points > 1)}": items_needed(
+            points / 100, max(disagree, points / 100)
+        )
         for points in (1, 2, 5, 10)
     }
     return disagree, pd.DataFrame({"test texts needed": rows}).rename_axis("difference")

@@ -208,7 +208,7 @@ NOTEBOOKS: dict[str, dict[str, Value]] = {
         "price_tuned_output": 0.016,
     },
     "05_evaluation": {**LETTERS_DEFAULTS, "texts_per_label": 25},
-    "06_evaluation": {**LETTERS_DEFAULTS, "texts_per_label": 12},
+    "06_evaluation": {**LETTERS_DEFAULTS, "texts_per_label": 6},
     "99_verdicts": {"profile": "quick", "seed": 0, "base_model": "lab", "records": ""},
 }
 
