@@ -67,8 +67,8 @@ class Winners:
         lost, honest = (100 * self.estimate(name).value for name in (ON_TEST, ON_VALIDATION))
         moral = "The best is partly the luckiest, and luck does not come along." if lost > 1 else ""
         return (
-            f"Chosen and reported on the same {self.little} texts, the best of {self.most} settings "
-            f"is said to be **{lost:.1f} points** better than it is; chosen on others, "
+            f"Chosen and reported on the same {self.little} texts, the best of {self.most} "
+            f"settings is said to be **{lost:.1f} points** better than it is; chosen on others, "
             f"{honest:.1f}. {moral}"
         )
 
