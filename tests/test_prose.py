@@ -24,6 +24,11 @@ DEFINED = {
         "30 of 40, recall 30 of 50": "made up for an exercise",
         "a difference of 3 points": "asked for in an exercise",
     },
+    "06_evaluation": {
+        "two points of accuracy": "asked for",
+        "the 2.5% and the 97.5% quantile": "how the exercise is made",
+        "a difference of 3 points": "asked for in an exercise",
+    },
 }
 NO_PROSE = [
     re.compile(pattern, re.MULTILINE | re.DOTALL)

@@ -202,6 +202,7 @@ NOTEBOOKS: dict[str, dict[str, Value]] = {
         "questions": "town",
     },
     "05_evaluation": {**LETTERS_DEFAULTS, "texts_per_label": 25},
+    "06_evaluation": {**LETTERS_DEFAULTS, "texts_per_label": 6},
     "99_verdicts": {"profile": "quick", "seed": 0, "base_model": "lab", "records": ""},
 }
 
@@ -214,6 +215,7 @@ HELP_IN = {
     ("04_retrieval", "chunk_size"): "words per passage; 0: a paragraph (town), 80 (your documents)",
     ("04_retrieval", "k"): "how many passages the model gets; 0: four",
     ("05_evaluation", "task_data"): f'"letters", {SOURCES}',
+    ("06_evaluation", "task_data"): f'"letters", {SOURCES}',
     ("05_evaluation", "texts_per_label"): "networks train on this many texts per label; 0: all",
 }
 
@@ -222,6 +224,7 @@ NOT_IN = {
     ("01_pretraining_vs_finetuning", "task_data"): ("town", "letters"),
     ("02_layer_freezing", "task_data"): ("town",),
     ("03_lora", "task_data"): ("town",),
+    ("06_evaluation", "task_data"): ("town",),
 }
 
 

@@ -17,6 +17,7 @@ from ftlab.plots.lora import (
     memory_bars,
     step_time_by_width,
 )
+from ftlab.plots.measuring import seeds_by_items
 from ftlab.plots.methods import method_curves, method_dots
 from ftlab.plots.panels import panels
 from ftlab.plots.series import bands, bars, lines
@@ -43,6 +44,7 @@ __all__ = [
     "pareto",
     "reliability",
     "rows",
+    "seeds_by_items",
     "show",
     "stacked",
     "stacks",
