@@ -1,0 +1,262 @@
+"""The figures, tables and sentences of the lesson on overfitting, from its `LossPaths`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from ftlab.evaluation import Estimate
+from ftlab.experiments.overfitting import MISLABELLED
+from ftlab.experiments.paths import LEVEL, LossPaths
+from ftlab.experiments.watching import NO_REMEDY, losses
+from ftlab.notebook.display import against, short
+from ftlab.plots.losses import by_step, past_the_turn, remedy_panels
+from ftlab.plots.style import show
+
+PARTS = {"own texts": "train", "held-out texts": "test"}
+GRID = np.geomspace(1.0, LEVEL / 10, 25)  # training losses at which mean curves are drawn
+
+
+def show_turn(paths: LossPaths) -> None:
+    """Both losses and both accuracies over the steps, with the turn marked."""
+    curves = {
+        what: {name: paths.curves(f"{part}_{what}") for name, part in PARTS.items()}
+        for what in ("loss", "accuracy")
+    }
+    texts, turns = int(paths.runs()[0].number("rows")), paths.at_turn("step")
+    title = f"All weights fine-tuned on {texts} texts"
+    figure = past_the_turn(paths.mean("step"), curves["loss"], curves["accuracy"], turns, title)
+    numbers = {
+        name: (paths.at_turn(name).mean(), paths.at_end(name).mean())
+        for name in ("test_loss", "test_accuracy")
+    }
+    (turn, end), (right, right_at_end) = numbers.values()
+    own = paths.at_end("train_loss").mean()
+    show(
+        figure,
+        f"Above, the loss on the network's own texts falls to {own:.3f}; "
+        f"on held-out texts it is {turn:.2f} at the turn (step {turns.mean():.0f} on average) and "
+        f"{end:.2f} at the end. Below, held-out accuracy: {right:.2f} at the turn, "
+        f"{right_at_end:.2f} at the end. Thin lines: one seed each.",
+    )
+
+
+def tell_turn(paths: LossPaths) -> str:
+    """What the first picture shows, by what was measured."""
+    risen, gained = paths.risen(), paths.gained_by_stopping()
+    turned = risen.value > 1.02
+    loss = (
+        f"The held-out loss turns at step {paths.at_turn('step').mean():.0f} and ends at "
+        f"**{short(risen)}** times its value there."
+        if turned
+        else f"In this run the held-out loss has not turned: {short(risen)} times."
+    )
+    moved = "hardly moves" if abs(gained.value) < 0.02 else "moves as well"
+    return (
+        f"{loss} Held-out accuracy {moved}: at the turn less at the end {short(gained)}, "
+        f"{against(gained)}. Its own texts are all right long before: "
+        f"{paths.at_turn('train_accuracy').mean():.0%} at the turn."
+    )
+
+
+def show_right_and_wrong(paths: LossPaths) -> None:
+    """The held-out loss of texts that are labelled correctly and of those labelled wrongly."""
+    names = {
+        "labelled correctly": "right_loss",
+        "labelled wrongly": "wrong_loss",
+        "all": "test_loss",
+    }
+    curves = {name: paths.curves(column) for name, column in names.items()}
+    title = "Held-out loss of texts labelled correctly and wrongly"
+    told = ", ".join(
+        f"{name} {paths.at_turn(column).mean():.2f} at the turn and "
+        f"{paths.at_end(column).mean():.2f} at the end"
+        for name, column in names.items()
+    )
+    show(by_step(paths.mean("step"), curves, y="loss (nats)", title=title), f"Loss: {told}.")
+
+
+def show_remedies(paths: LossPaths) -> None:
+    """For each remedy held-out loss over training loss, beside no remedy."""
+    drawn = {kind: paths.over_training_loss(kind, GRID) for kind in paths.kinds}
+    plain = drawn.pop(NO_REMEDY)
+    title = "Held-out loss when the own texts are learned equally well"
+    figure = remedy_panels(plain, drawn, x="training loss", y="held-out loss", title=title)
+    told = ", ".join(f"{kind} {paths.loss_ratio(kind).value:.2f}" for kind in drawn)
+    show(
+        figure,
+        "Held-out loss over training loss, which falls to the right, for each remedy and, in grey, "
+        f"without one. The ratio of the two at a training loss of {LEVEL:g}, or at the lowest that "
+        f"both reach: {told}.",
+    )
+
+
+def remedy_table(paths: LossPaths) -> pd.DataFrame:
+    """One remedy a row: its strength, the held-out loss and accuracy where all have learned their
+    own texts equally well, and both where early stopping stops and at the end."""
+    rows: dict[str, dict[str, Any]] = {}
+    for kind in paths.kinds:
+        loss, _ = paths.matched("test_loss", kind)
+        right, _ = paths.matched("test_accuracy", kind)
+        rows[kind] = {
+            "strength (seeds)": paths.strengths(kind),
+            "loss, equally learned": f"{loss.mean():.2f}",
+            "times that of no remedy": short(paths.loss_ratio(kind)),
+            "accuracy there": f"{right.mean():.2f}",
+            "loss, stopped early": f"{paths.at_turn('test_loss', kind).mean():.2f}",
+            "accuracy, stopped early": f"{paths.at_turn('test_accuracy', kind).mean():.2f}",
+            "loss at the end": f"{paths.at_end('test_loss', kind).mean():.2f}",
+        }
+    for name in paths.baselines:
+        right = paths.found.per_seed(name, budget=paths.budget)
+        rows[name] = {"accuracy, stopped early": f"{right.mean():.2f}"}
+    return pd.DataFrame.from_dict(rows, orient="index").fillna("-")
+
+
+def tell_remedies(paths: LossPaths) -> str:
+    """Which remedies lower the held-out loss, which raise it, and what they do to accuracy."""
+    ratios = {kind: paths.loss_ratio(kind) for kind in paths.kinds if kind != NO_REMEDY}
+    groups = {
+        "Lower held-out loss at equal training loss": [k for k, e in ratios.items() if e.high < 1],
+        "higher": [k for k, e in ratios.items() if e.low > 1],
+        "not to be told from no remedy": [k for k, e in ratios.items() if e.low <= 1 <= e.high],
+    }
+    told = "; ".join(f"{what}: {', '.join(names) or 'none'}" for what, names in groups.items())
+    best = best_remedy(paths)
+    return (
+        f"{told}. Validation likes **{best}** best: {short(ratios[best])} times the loss, and an "
+        f"accuracy that is {short(paths.accuracy_gain(best))} higher."
+    )
+
+
+def show_more(paths: LossPaths) -> None:
+    """The held-out loss over the steps for each number of texts."""
+    curves = {
+        f"{int(paths.runs(budget=budget)[0].number('rows'))} texts": paths.curves(
+            "test_loss", budget=budget
+        )
+        for budget in paths.budgets
+    }
+    title = "Held-out loss with more texts, without a remedy"
+    told = ", ".join(
+        f"{name}: {paths.at_turn('test_loss', budget=budget).mean():.2f} at its turn"
+        for name, budget in zip(curves, paths.budgets, strict=True)
+    )
+    figure = by_step(paths.mean("step"), curves, y="held-out loss (nats)", title=title)
+    show(figure, f"Held-out loss over the training steps. {told}.")
+
+
+def gain_of_more(paths: LossPaths) -> Estimate:
+    """Held-out accuracy, each stopped early: with twice the texts less with the few."""
+    twice = paths.budgets[1]
+    return paths.stopped_accuracy_gain((NO_REMEDY, twice), (NO_REMEDY, paths.budget))
+
+
+def gain_of_mislabelled(paths: LossPaths) -> Estimate:
+    """Held-out accuracy, each stopped early: with the texts of which many are mislabelled less with
+    the few that are not."""
+    most = paths.budgets[-1]
+    return paths.stopped_accuracy_gain((MISLABELLED, most), (NO_REMEDY, paths.budget))
+
+
+def show_wrong_labels(paths: LossPaths) -> None:
+    """How a network learns texts whose labels are wrong, and what becomes of held-out ones."""
+    names = {
+        "own texts with the right label: learned": "learned_right",
+        "own texts with a wrong label: learned": "learned_wrong",
+        "held-out accuracy": "test_accuracy",
+    }
+    most = paths.budgets[-1]
+    curves = {name: paths.curves(column, MISLABELLED, most) for name, column in names.items()}
+    title = "Right labels are learned first, wrong ones by heart"
+    told = "; ".join(
+        f"{name} {paths.at_turn(column, MISLABELLED, most).mean():.2f} at the turn, "
+        f"{paths.at_end(column, MISLABELLED, most).mean():.2f} at the end"
+        for name, column in names.items()
+    )
+    figure = by_step(paths.mean("step"), curves, y="share of texts", title=title)
+    show(figure, f"Over the training steps, with {MISLABELLED}: {told}.")
+
+
+def tell_stopping(paths: LossPaths) -> str:
+    """What early stopping saved, and what it did to accuracy."""
+    gained, steps = paths.gained_by_stopping(), paths.settings["max_steps"]
+    spared = 1 - np.mean(paths.stopped_at()) / steps
+    much = "That is a gain to have" if gained.low > 0.02 else "That is no gain to speak of"
+    much = much if gained.value >= -0.02 else "So it stopped too early for the accuracy"
+    return (
+        f"Over the seeds early stopping goes back to step {paths.at_turn('step').mean():.0f} on "
+        f"average, and spares {spared:.0%} of the steps. Held-out accuracy: "
+        f"{paths.at_turn('test_accuracy').mean():.2f}, against "
+        f"{paths.at_end('test_accuracy').mean():.2f} at the end; the difference is "
+        f"**{short(gained)}**. {much}; the loss, at the end {short(paths.risen())} times as high, "
+        "says otherwise. Who needs probabilities stops."
+    )
+
+
+def confidence_table(logits: Mapping[str, np.ndarray], labels: np.ndarray) -> pd.DataFrame:
+    """For the logits (texts, labels) of each network: how many texts it labels correctly and
+    wrongly, how sure it is of these labels, and the loss."""
+    rows = []
+    for name, given in logits.items():
+        chosen = given.argmax(1)
+        loss, sure = losses(given, labels), np.exp(-losses(given, chosen))
+        for what, where in (("correctly", chosen == labels), ("wrongly", chosen != labels)):
+            mean = [f"{x[where].mean():.2f}" if where.any() else "-" for x in (sure, loss)]
+            rows.append((name, what, int(where.sum()), *mean))
+    columns = ["trained", "labelled", "texts", "mean confidence", "mean loss"]
+    return pd.DataFrame(rows, columns=columns).set_index(["trained", "labelled"])
+
+
+def tell_more(paths: LossPaths, remedies: LossPaths) -> str:
+    """What more texts bring, beside the remedy that validation likes best."""
+    twice, most = paths.budgets[1], paths.budgets[-1]
+    few = (NO_REMEDY, paths.budget)
+    best = best_remedy(remedies)
+    gains = {
+        "twice as many texts": paths.stopped_accuracy_gain((NO_REMEDY, twice), few),
+        "four times as many": paths.stopped_accuracy_gain((NO_REMEDY, most), few),
+        f"the best remedy ({best})": remedies.stopped_accuracy_gain(
+            (best, remedies.budget), (NO_REMEDY, remedies.budget)
+        ),
+    }
+    told = "; ".join(f"{name} {short(gain)}" for name, gain in gains.items())
+    first, _, third = gains.values()
+    verdict = "Texts win" if first.value > third.value else "Here the remedy is worth as much"
+    return f"Held-out accuracy gained, each stopped early: {told}. {verdict}."
+
+
+def best_remedy(paths: LossPaths) -> str:
+    """The one with the lowest validation loss when its own texts are learned."""
+    kinds = [kind for kind in paths.kinds if kind != NO_REMEDY]
+    return min(kinds, key=lambda kind: paths.matched("validation_loss", kind)[0].mean())
+
+
+def tell_wrong_labels(paths: LossPaths) -> str:
+    """When right and wrong labels are learned, and what early stopping saves."""
+    where = (MISLABELLED, paths.budgets[-1])
+    half = {
+        name: _first_above(paths.mean("step"), paths.mean(f"learned_{name}", *where))
+        for name in ("right", "wrong")
+    }
+    gained = paths.gained_by_stopping(*where)
+    order = "first" if half["right"] < half["wrong"] else "no sooner"
+    stopping = "so early stopping helps" if gained.value > 0.02 else "early stopping does not help"
+    return (
+        f"Right labels come {order}: half of them are learned by step {half['right']:.0f}, of the "
+        f"wrong ones {_step(half['wrong'])}. Held-out accuracy where early stopping goes back to, "
+        f"less that at the end: **{short(gained)}**: {stopping}."
+    )
+
+
+def _first_above(steps: np.ndarray, curve: np.ndarray, level: float = 0.5) -> float:
+    """The first step at which a curve is above the level; infinite if it never is."""
+    places = np.flatnonzero(curve > level)
+    return float(steps[places[0]]) if len(places) else float("inf")
+
+
+def _step(step: float) -> str:
+    return f"by step {step:.0f}" if np.isfinite(step) else "never in this run"
