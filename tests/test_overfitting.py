@@ -15,7 +15,18 @@ from conftest import LATE, ORDERS
 
 from ftlab import training
 from ftlab.data import Task, encode
-from ftlab.experiments import EFFORTS, TaskSource, Trainings, overfitting, paths, watching
+from ftlab.experiments import (
+    EFFORTS,
+    FairComparison,
+    TaskSource,
+    Training,
+    Trainings,
+    overfitting,
+    paths,
+    watching,
+)
+from ftlab.experiments import overfitting_reading as reading
+from ftlab.experiments.runs import Run
 from ftlab.models import load_classifier
 from ftlab.training.budget import TrainingBudget
 from ftlab.tuning import FULL_FINE_TUNING
@@ -72,6 +83,72 @@ def test_leaving_words_out_keeps_their_order_and_never_takes_all() -> None:
     assert 0 < len(shorter) < 8
     assert shorter == [word for word in text.split() if word in shorter]
     assert watching.without_words("alone", 0.99, random.Random(0)) == "alone"
+
+
+def watched_run(
+    seed: int, losses: list[float], right: list[float], *, kind: str = "no remedy",
+    strength: float = 0.0, own: tuple[float, ...] = (1.0, 0.1, 0.01, 0.001),
+) -> Run:  # fmt: skip
+    """A training that was looked at before it began and three times after."""
+    task = small_task()
+    history = pd.DataFrame({"step": [0, 10, 20, 30], "train_loss": own, "test_loss": losses})
+    history = history.assign(validation_loss=losses, test_accuracy=right)
+    method = watching.Watched(
+        f"{kind} {strength:g}", "x", task, TrainingBudget(1, 30, 30, eval_points=3), (1e-3,),
+        kind=kind, strength=strength,
+    )  # fmt: skip
+    none = np.zeros(0)
+    training_of = Training(none, none, {"rows": 12.0}, history)
+    scores = {1e-3: 0.0}
+    return Run(method, task, True, seed, 4, 1e-3, scores, False, training_of, {}, none, "")
+
+
+def of(*runs: Run) -> paths.LossPaths:
+    return paths.LossPaths(FairComparison(runs, pd.DataFrame(), Trainings()), 4)
+
+
+TURNED = [2.0, 1.0, 1.5, 2.0]
+
+
+@pytest.mark.parametrize(
+    ("losses", "right", "words"),
+    [
+        (TURNED, [0.2, 0.5, 0.5, 0.51], ["turns at step 10", "**2.00", "hardly moves"]),
+        (TURNED, [0.2, 0.5, 0.5, 0.7], ["goes on rising"]),
+        (TURNED, [0.2, 0.5, 0.5, 0.3], ["accuracy falls"]),
+        ([2.0, 1.5, 1.2, 1.0], [0.2, 0.5, 0.6, 0.7], ["does not turn"]),
+    ],
+)
+def test_what_is_said_of_the_turn_is_what_was_measured(
+    losses: list[float], right: list[float], words: list[str]
+) -> None:
+    told = reading.tell_turn(of(*(watched_run(seed, losses, right) for seed in (0, 1))))
+    assert [word for word in words if word not in told] == []
+
+
+def test_a_stronger_remedy_that_learns_nothing_is_not_chosen() -> None:
+    flat = [0.5] * 4
+    low = watched_run(0, [2.0, 1.2, 1.0, 1.1], flat, kind="dropout", strength=0.1)
+    lower = watched_run(0, [2.0, 0.9, 0.8, 0.9], flat, kind="dropout", strength=0.2)
+    idle = watched_run(
+        0, [2.0, 0.1, 0.1, 0.1], flat, kind="dropout", strength=0.9, own=(1.0, 0.9, 0.9, 0.9)
+    )
+    found = of(watched_run(0, TURNED, flat), low, lower, idle)
+    assert found.strengths("dropout") == "0.2 (1)"
+    assert found.loss_ratio("dropout").value == pytest.approx(0.8 / 1.5)
+    assert found.tries().set_index("strength").chosen.to_dict() == {
+        0.1: False,
+        0.2: True,
+        0.9: False,
+    }
+    assert found.over_training_loss("dropout", [1.0, 0.1, 1e-9])[1] == [2.0, 0.9]
+
+
+def test_equal_training_loss_is_the_lowest_that_both_have_reached() -> None:
+    slow = watched_run(0, [2.0, 1.8, 1.4, 1.2], [0.5] * 4, kind="LoRA", own=(1.0, 0.8, 0.3, 0.1))
+    found = of(watched_run(0, TURNED, [0.5] * 4), slow)
+    first, second = found.matched("test_loss", "LoRA")
+    assert (first.item(), second.item()) == pytest.approx((1.2, 1.0))
 
 
 def small_task(**more: Any) -> Task:
@@ -156,7 +233,7 @@ def test_strengths_are_chosen_for_each_seed_by_the_loss_on_validation(
     where: dict[str, Any] = {"effort": searching, "trainings": Trainings(tmp_path)}
     folder = str(tiny_model_dir("llama"))
     found = overfitting.remedies(folder, LETTERS, 2, seeds=[0, 1], **where)
-    assert found.kinds == ["no remedy", "weight decay"]
+    assert found.remedies == ["weight decay"]
     assert found.baselines == ["majority", "TF-IDF + regression", "frozen features"]
     tried = found.tries()
     assert len(tried) == 4

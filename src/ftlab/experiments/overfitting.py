@@ -11,7 +11,7 @@ from dataclasses import replace
 from functools import partial
 
 from ftlab.data import Task
-from ftlab.experiments.baselines import FROZEN, FROZEN_C, FrozenFeatures, baselines
+from ftlab.experiments.baselines import FROZEN, FROZEN_C, RANDOM, FrozenFeatures, baselines
 from ftlab.experiments.effort import Effort
 from ftlab.experiments.estimators import Estimator
 from ftlab.experiments.fair import fair_comparison
@@ -77,8 +77,8 @@ def remedies(
     effort: Effort,
     trainings: Trainings,
 ) -> LossPaths:
-    """Every remedy at every strength beside no remedy, and baselines that train no network.
-    Without a search: each at one strength, with two seeds."""
+    """Every remedy at every strength beside no remedy, the same network from random weights, and
+    baselines that train no network. Without a search: each at one strength, with two seeds."""
     few = few_of(source, texts_per_label, seeds[0])
     count = effort.candidates
 
@@ -89,11 +89,12 @@ def remedies(
             for kind in STRENGTHS
             for strength in _strengths(kind, depth, task, few, effort, trainings.choices)
         ]
-        budget = _budget(effort)
+        budget, plain = _budget(effort), watched(base_model, task, effort)
         return [
             *baselines(task, count),
             FrozenFeatures(FROZEN, base_model, task, budget, FROZEN_C[:count]),
-            watched(base_model, task, effort),
+            replace(plain, name=RANDOM, kind=RANDOM, random_weights=True),
+            plain,
             *(watched(base_model, task, effort, kind, depth, one) for kind, one in pairs),
         ]
 

@@ -12,11 +12,13 @@ from ftlab.evaluation import Estimate
 from ftlab.experiments.overfitting import MISLABELLED
 from ftlab.experiments.paths import LEVEL, LossPaths
 from ftlab.experiments.watching import NO_REMEDY, losses
-from ftlab.notebook.display import against, short
+from ftlab.notebook.display import short
 from ftlab.plots.losses import by_step, past_the_turn, remedy_panels
 from ftlab.plots.style import show
 
 PARTS = {"own texts": "train", "held-out texts": "test"}
+TURNED = 1.02  # times the lowest held-out loss: from there on it has turned
+SAME = 0.02  # accuracies that differ by less are told as equal
 GRID = np.geomspace(1.0, LEVEL / 10, 25)  # training losses at which mean curves are drawn
 
 
@@ -47,18 +49,19 @@ def show_turn(paths: LossPaths) -> None:
 def tell_turn(paths: LossPaths) -> str:
     """What the first picture shows, by what was measured."""
     risen, gained = paths.risen(), paths.gained_by_stopping()
-    turned = risen.value > 1.02
-    loss = (
-        f"The held-out loss turns at step {paths.at_turn('step').mean():.0f} and ends at "
-        f"**{short(risen)}** times its value there."
-        if turned
-        else f"In this run the held-out loss has not turned: {short(risen)} times."
-    )
-    moved = "hardly moves" if abs(gained.value) < 0.02 else "moves as well"
+    own, right = paths.at_end("train_loss").mean(), paths.at_turn("test_accuracy").mean()
+    if risen.value <= TURNED:
+        return (
+            f"In this run the held-out loss does not turn: at the end it is {short(risen)} times "
+            f"as high as at its lowest, and the training loss {own:.2f}."
+        )
+    moved = "goes on rising" if gained.value < -SAME else "hardly moves"
+    moved = "falls" if gained.value > SAME else moved
     return (
-        f"{loss} Held-out accuracy {moved}: at the turn less at the end {short(gained)}, "
-        f"{against(gained)}. Its own texts are all right long before: "
-        f"{paths.at_turn('train_accuracy').mean():.0%} at the turn."
+        f"The loss on its own texts goes to {own:.3f}. The held-out loss turns at step "
+        f"{paths.at_turn('step').mean():.0f} (a mean over the seeds), and ends at "
+        f"**{short(risen)}** times its value there. Meanwhile the held-out accuracy {moved}: from "
+        f"{right:.2f} at the turn to **{paths.at_end('test_accuracy').mean():.2f}** at the end."
     )
 
 
@@ -81,8 +84,8 @@ def show_right_and_wrong(paths: LossPaths) -> None:
 
 def show_remedies(paths: LossPaths) -> None:
     """For each remedy held-out loss over training loss, beside no remedy."""
-    drawn = {kind: paths.over_training_loss(kind, GRID) for kind in paths.kinds}
-    plain = drawn.pop(NO_REMEDY)
+    drawn = {kind: paths.over_training_loss(kind, GRID) for kind in paths.remedies}
+    plain = paths.over_training_loss(NO_REMEDY, GRID)
     title = "Held-out loss when the own texts are learned equally well"
     figure = remedy_panels(plain, drawn, x="training loss", y="held-out loss", title=title)
     told = ", ".join(f"{kind} {paths.loss_ratio(kind).value:.2f}" for kind in drawn)
@@ -118,7 +121,7 @@ def remedy_table(paths: LossPaths) -> pd.DataFrame:
 
 def tell_remedies(paths: LossPaths) -> str:
     """Which remedies lower the held-out loss, which raise it, and what they do to accuracy."""
-    ratios = {kind: paths.loss_ratio(kind) for kind in paths.kinds if kind != NO_REMEDY}
+    ratios = {kind: paths.loss_ratio(kind) for kind in paths.remedies}
     groups = {
         "Lower held-out loss at equal training loss": [k for k, e in ratios.items() if e.high < 1],
         "higher": [k for k, e in ratios.items() if e.low > 1],
@@ -126,9 +129,12 @@ def tell_remedies(paths: LossPaths) -> str:
     }
     told = "; ".join(f"{what}: {', '.join(names) or 'none'}" for what, names in groups.items())
     best = best_remedy(paths)
+    ends = {kind: paths.at_end("test_loss", kind).mean() for kind in (NO_REMEDY, best)}
     return (
         f"{told}. Validation likes **{best}** best: {short(ratios[best])} times the loss, and an "
-        f"accuracy that is {short(paths.accuracy_gain(best))} higher."
+        f"accuracy that differs by {short(paths.accuracy_gain(best))}. Early stopping needs no "
+        f"remedy: alone it leaves a loss of **{paths.at_turn('test_loss').mean():.2f}** in place "
+        f"of {ends[NO_REMEDY]:.2f} at the end; {best}, to the end, one of {ends[best]:.2f}."
     )
 
 
@@ -184,16 +190,17 @@ def show_wrong_labels(paths: LossPaths) -> None:
 def tell_stopping(paths: LossPaths) -> str:
     """What early stopping saved, and what it did to accuracy."""
     gained, steps = paths.gained_by_stopping(), paths.settings["max_steps"]
-    spared = 1 - np.mean(paths.stopped_at()) / steps
-    much = "That is a gain to have" if gained.low > 0.02 else "That is no gain to speak of"
-    much = much if gained.value >= -0.02 else "So it stopped too early for the accuracy"
+    spared = 1 - paths.stopped_at().mean() / steps
+    verdict = "about as accurate"
+    if abs(gained.value) > SAME:
+        verdict = "more accurate" if gained.value > 0 else "*less* accurate"
     return (
-        f"Over the seeds early stopping goes back to step {paths.at_turn('step').mean():.0f} on "
-        f"average, and spares {spared:.0%} of the steps. Held-out accuracy: "
-        f"{paths.at_turn('test_accuracy').mean():.2f}, against "
-        f"{paths.at_end('test_accuracy').mean():.2f} at the end; the difference is "
-        f"**{short(gained)}**. {much}; the loss, at the end {short(paths.risen())} times as high, "
-        "says otherwise. Who needs probabilities stops."
+        f"Over the seeds, early stopping goes back to step {paths.at_turn('step').mean():.0f} on "
+        f"average, and spares {spared:.0%} of the steps. On the test the stopped networks are "
+        f"{verdict}: {paths.at_turn('test_accuracy').mean():.2f}, against "
+        f"{paths.at_end('test_accuracy').mean():.2f} at the end, a difference of "
+        f"**{short(gained)}**. Their loss is {paths.at_turn('test_loss').mean():.2f}, against "
+        f"{paths.at_end('test_loss').mean():.2f}. Loss and accuracy need not agree on when to stop."
     )
 
 
@@ -231,8 +238,8 @@ def tell_more(paths: LossPaths, remedies: LossPaths) -> str:
 
 def best_remedy(paths: LossPaths) -> str:
     """The one with the lowest validation loss when its own texts are learned."""
-    kinds = [kind for kind in paths.kinds if kind != NO_REMEDY]
-    return min(kinds, key=lambda kind: paths.matched("validation_loss", kind)[0].mean())
+    losses_of = {kind: paths.matched("validation_loss", kind)[0].mean() for kind in paths.remedies}
+    return min(losses_of, key=losses_of.__getitem__)
 
 
 def tell_wrong_labels(paths: LossPaths) -> str:

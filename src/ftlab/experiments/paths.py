@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 
 from ftlab.evaluation import Estimate
+from ftlab.experiments.baselines import RANDOM
 from ftlab.experiments.learning_curve import over_seeds, seed_ratio
 from ftlab.experiments.results import FairComparison
 from ftlab.experiments.runs import Run
@@ -50,8 +51,13 @@ class LossPaths:
         return sorted({run.budget for run in self.watched})
 
     @property
+    def remedies(self) -> list[str]:
+        """The kinds that are remedies."""
+        return [kind for kind in self.kinds if kind not in (NO_REMEDY, RANDOM)]
+
+    @property
     def kinds(self) -> list[str]:
-        """The remedies, and NO_REMEDY, in the order in which they were given."""
+        """The remedies, NO_REMEDY and what else was watched, in the order they were given."""
         return list(dict.fromkeys(run.method.kind for run in self.watched))  # type: ignore[attr-defined]
 
     @cached_property

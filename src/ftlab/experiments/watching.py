@@ -65,7 +65,10 @@ class Watched(FineTuning):
     def load(self, seed: int) -> Classifier:
         """The network with a new head, and with dropout if that is the remedy."""
         names, dropout = self.task.label_names, self.remedy.dropout
-        model = load_classifier(self.base_model, names, seed=seed, dropout=dropout)
+        random = self.random_weights
+        model = load_classifier(
+            self.base_model, names, random_weights=random, seed=seed, dropout=dropout
+        )
         if dropout:
             drop_out(model, dropout)
         return model

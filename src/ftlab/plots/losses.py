@@ -42,7 +42,10 @@ def past_the_turn(
     below.set_ylim(0, 1.04)
     below.set_xlabel("training steps", fontsize=LETTERING)
     above.set_title(title, loc="left", fontsize=13)
-    above.legend(loc="upper right", frameon=False, fontsize=LETTERING)
+    figure.legend(
+        *above.get_legend_handles_labels(), loc="outside lower center", ncols=2, frameon=False,
+        fontsize=LETTERING,
+    )  # fmt: skip
     return figure
 
 
