@@ -6,6 +6,7 @@ same number of steps, and are watched: see `watching`. What is read off the path
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -38,8 +39,9 @@ STRENGTHS = {
     LORA: (4.0, 1.0, 16.0),
     FREEZING: (),
 }
-STEPS = {"smoke": 6, "quick": 200, "full": 320}
-POINTS = {"smoke": 3, "quick": 25, "full": 40}  # evaluations
+STEPS = {"smoke": 6, "quick": 160, "full": 320}
+POINTS = {"smoke": 3, "quick": 20, "full": 40}  # evaluations
+SIZES = {"smoke": (16, 16), "quick": (120, 240), "full": (200, 600)}  # validation, test, at most
 RATE = 0.5  # times the rate at which a search begins: the mean of one that rises and falls evenly
 MORE = (2, 4)  # times the texts
 WRONG = 0.5  # of the texts that are added
@@ -83,7 +85,7 @@ def remedies(
     count = effort.candidates
 
     def networks(task: Task) -> list[Estimator]:
-        depth = len(blocks(load_classifier(base_model, task.label_names)))
+        _, depth = _known(base_model, len(task.label_names))
         pairs = [
             (kind, strength)
             for kind in STRENGTHS
@@ -141,7 +143,7 @@ def watched(
 ) -> Watched:
     """A training with a remedy of this strength; `depth` are the blocks of the base model."""
     tuning = _tuning(kind, depth, strength)
-    start = starting_rate(load_classifier(base_model, task.label_names))
+    start, _ = _known(base_model, len(task.label_names))
     return Watched(
         name=f"{kind} {strength:g}" if strength else kind,
         base_model=base_model,
@@ -171,13 +173,21 @@ def _compared(
     effort: Effort,
     trainings: Trainings,
 ) -> FairComparison:
+    sizes = effort.pick(**SIZES)
     return fair_comparison(
-        source.for_comparison(effort, seeds[0]),
+        partial(source.task, sizes=sizes) if source.dealt else source.task(seeds[0], sizes),
         networks,
         seeds=seeds if effort.candidates > 1 else seeds[:FEW_SEEDS],
         budgets=budgets,
         trainings=replace(trainings, modules=(OWN,), choices=Choices()),
     )
+
+
+@functools.lru_cache
+def _known(base_model: str, labels: int) -> tuple[float, int]:
+    """The learning rate at which a search begins, and the number of blocks."""
+    model = load_classifier(base_model, [str(label) for label in range(labels)])
+    return starting_rate(model), len(blocks(model))
 
 
 def _budget(effort: Effort) -> TrainingBudget:

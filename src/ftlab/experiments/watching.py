@@ -19,6 +19,7 @@ from ftlab.models import Classifier, blocks, load_classifier, load_tokenizer
 from ftlab.tuning import anchor
 
 NO_REMEDY = "no remedy"
+WATCHED_OWN = 128  # of its own texts, at most, are looked at on the way
 COPIES = 8  # of each text with words left out, beside the text itself
 
 
@@ -65,10 +66,8 @@ class Watched(FineTuning):
     def load(self, seed: int) -> Classifier:
         """The network with a new head, and with dropout if that is the remedy."""
         names, dropout = self.task.label_names, self.remedy.dropout
-        random = self.random_weights
-        model = load_classifier(
-            self.base_model, names, random_weights=random, seed=seed, dropout=dropout
-        )
+        own = {"random_weights": self.random_weights, "seed": seed, "dropout": dropout}
+        model = load_classifier(self.base_model, names, **own)
         if dropout:
             drop_out(model, dropout)
         return model
@@ -93,9 +92,10 @@ class Watched(FineTuning):
             rng = random.Random(seed)
             texts += [without_words(t, remedy.left_out, rng) for _ in range(COPIES) for t in texts]
             targets *= COPIES + 1
-        own = pd.DataFrame({"text": list(rows.text), "label": labels})
-        watch = Watch({"train": own, "validation": self.task.validation, "test": self.held_out})
-        watch.wrong = wrong
+        some = np.random.default_rng(seed).permutation(len(rows))[:WATCHED_OWN]
+        own = pd.DataFrame({"text": list(rows.text), "label": labels}).iloc[some]
+        parts = {"train": own, "validation": self.task.validation, "test": self.held_out}
+        watch = Watch(parts, wrong[some])
         model = self.prepared(seed)
         watched = self.features(model, watch.texts, [*watch.labels])
         pad_id = load_tokenizer(self.base_model).pad_token_id
@@ -145,7 +145,7 @@ class Watch:
     """Is called by `fit` with the logits of all watched texts, and writes down what they tell."""
 
     parts: dict[str, pd.DataFrame]
-    wrong: np.ndarray = field(default_factory=lambda: np.zeros(0, bool))
+    wrong: np.ndarray
     rows: list[dict[str, float]] = field(default_factory=list)
 
     @property
