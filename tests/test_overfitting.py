@@ -141,7 +141,8 @@ def test_a_stronger_remedy_that_learns_nothing_is_not_chosen() -> None:
         0.2: True,
         0.9: False,
     }
-    assert found.over_training_loss("dropout", [1.0, 0.1, 1e-9])[1] == [2.0, 0.9]
+    drawn = found.over_training_loss("dropout", [1.0, 0.1, 1e-9])[1]
+    assert drawn == pytest.approx([2.0, 0.9])
 
 
 def test_equal_training_loss_is_the_lowest_that_both_have_reached() -> None:
