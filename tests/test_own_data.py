@@ -55,7 +55,11 @@ def test_own_messages_and_another_model_by_parameters_alone(
     assert outcome.failure == ""
     record = read_record(outcome.executed.with_suffix(".json"))
     if name == "02_layer_freezing":
-        full = {r["name"]: r for r in record["metrics"] if r.get("method") == "full"}
+        full = {
+            r["name"]: r
+            for r in record["metrics"]
+            if r.get("method") == "full" and r.get("experiment") == "depth"
+        }
         assert full["share"]["value"] == 1.0
         assert full["share"]["task"] == "messages"
         forgotten = full.get("forgotten", {}).get("value")
