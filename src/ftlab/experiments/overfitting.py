@@ -39,10 +39,9 @@ STRENGTHS = {
     LORA: (4.0, 1.0, 16.0),
     FREEZING: (),
 }
-STEPS = {"smoke": 6, "quick": 160, "full": 320}
-POINTS = {"smoke": 3, "quick": 20, "full": 40}  # evaluations
+STEPS = {"smoke": 6, "quick": 120, "full": 240}
+POINTS = {"smoke": 3, "quick": 30, "full": 60}  # evaluations
 SIZES = {"smoke": (16, 16), "quick": (120, 240), "full": (200, 600)}  # validation, test, at most
-RATE = 0.5  # times the rate at which a search begins: the mean of one that rises and falls evenly
 MORE = (2, 4)  # times the texts
 WRONG = 0.5  # of the texts that are added
 MISLABELLED = "half of the added labels wrong"
@@ -149,7 +148,7 @@ def watched(
         base_model=base_model,
         task=task,
         training_budget=_budget(effort),
-        candidates=(float(f"{RATE * tuning.learning_rate_factor * start:.6g}"),),
+        candidates=(float(f"{tuning.learning_rate_factor * start:.6g}"),),
         tuning=tuning,
         remedy=_remedy(kind, strength),
         kind=kind,

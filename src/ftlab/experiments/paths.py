@@ -79,6 +79,12 @@ class LossPaths:
         (seeds,)."""
         return np.array([_at_stop(run, column) for run in self.runs(kind, budget)])
 
+    def at_best(self, column: str, kind: str = NO_REMEDY, budget: int | None = None) -> np.ndarray:
+        """A column of the histories where the validation accuracy is highest (the first such
+        evaluation), (seeds,)."""
+        paths = [_path(run) for run in self.runs(kind, budget)]
+        return np.array([path[column].iloc[path.validation_accuracy.argmax()] for path in paths])
+
     def stopped_at(self, kind: str = NO_REMEDY, budget: int | None = None) -> np.ndarray:
         """The steps at which early stopping stops, (seeds,)."""
         paths = [_path(run).iloc[1:] for run in self.runs(kind, budget)]
@@ -119,9 +125,15 @@ class LossPaths:
         at = [read("test_accuracy", kind, budget) for read in (self.at_turn, self.at_end)]
         return _difference(*at)
 
-    def stopped_accuracy_gain(self, one: tuple[str, int], other: tuple[str, int]) -> Estimate:
-        """Held-out accuracy of one (kind, label budget) less another's, both stopped early."""
-        return _difference(*(self.at_turn("test_accuracy", *which) for which in (one, other)))
+    def best_accuracy_gain(self, one: tuple[str, int], other: tuple[str, int]) -> Estimate:
+        """Held-out accuracy of one (kind, label budget) less another's, both with the weights that
+        validation accuracy likes best."""
+        return _difference(*(self.at_best("test_accuracy", *which) for which in (one, other)))
+
+    def gained_by_choosing(self, kind: str = NO_REMEDY, budget: int | None = None) -> Estimate:
+        """Held-out accuracy where validation accuracy is highest less that at the end."""
+        at = [read("test_accuracy", kind, budget) for read in (self.at_best, self.at_end)]
+        return _difference(*at)
 
     def mean(self, column: str, kind: str = NO_REMEDY, budget: int | None = None) -> np.ndarray:
         """The mean over the seeds of a column at every evaluation, (evaluations,)."""

@@ -208,7 +208,7 @@ NOTEBOOKS: dict[str, dict[str, Value]] = {
         "price_tuned_output": 0.016,
     },
     "05_evaluation": {**LETTERS_DEFAULTS, "texts_per_label": 25},
-    "07_overfitting": {**LETTERS_DEFAULTS, "task_data": "near", "texts_per_label": 16},
+    "07_overfitting": {**LETTERS_DEFAULTS, "task_data": "near", "texts_per_label": 8},
     "99_verdicts": {"profile": "quick", "seed": 0, "base_model": "lab", "records": ""},
 }
 
