@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 WIDENINGS = 3  # on each side, at most
-FACTORS = {"learning_rate": 2.0, "C": 10.0}  # by which a grid is widened
+FACTORS = {"learning_rate": 2.0, "C": 10.0, "strength": 2.0}  # by which a grid is widened
 DIVERGED = -1.0  # the score of a training that left the numbers
 
 
