@@ -208,6 +208,7 @@ NOTEBOOKS: dict[str, dict[str, Value]] = {
         "price_tuned_output": 0.016,
     },
     "05_evaluation": {**LETTERS_DEFAULTS, "texts_per_label": 25},
+    "08_search_and_ensembles": {**LETTERS_DEFAULTS, "texts_per_label": 8},
     "99_verdicts": {"profile": "quick", "seed": 0, "base_model": "lab", "records": ""},
 }
 
@@ -218,6 +219,7 @@ HELP_IN = {
     ("02_layer_freezing", "task_data"): f'"letters", {SOURCES}',
     ("03_lora", "task_data"): f'"letters", {SOURCES}',
     ("05_evaluation", "task_data"): f'"letters", {SOURCES}',
+    ("08_search_and_ensembles", "task_data"): f'"letters", {SOURCES}',
     ("05_evaluation", "texts_per_label"): "networks train on this many texts per label; 0: all",
 }
 
@@ -226,6 +228,7 @@ NOT_IN = {
     ("01_pretraining_vs_finetuning", "task_data"): ("town", "letters"),
     ("02_layer_freezing", "task_data"): ("town",),
     ("03_lora", "task_data"): ("town",),
+    ("08_search_and_ensembles", "task_data"): ("town",),
 }
 
 
