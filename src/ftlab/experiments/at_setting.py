@@ -67,6 +67,10 @@ class AtSetting(FineTuning):
         predict = functools.partial(self._predict, model)
         return FittedModel(predict, run.seconds, run.steps, run.history, model)
 
+    def costs(self) -> dict[str, float]:
+        """What a step takes is the same at every learning rate, and not asked here."""
+        return {}
+
 
 def budget_at(setting: Setting, effort: Effort) -> TrainingBudget:
     """How long a network is trained at a setting; a run that only shows that all runs cuts it."""

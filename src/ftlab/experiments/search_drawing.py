@@ -185,4 +185,5 @@ def show_networks(found: Networks, one: float, many: float) -> None:
         {"": rows}, x="test accuracy", title="Together, and what a prediction takes"
     )
     told = ", ".join(f"{name} {estimate.value:.3f}" for name, estimate in rows.items())
-    plots.show(figure, f"Test accuracy, with milliseconds per prediction: {told}.")
+    over = f"over {len(found.seeds)} seeds" if len(found.seeds) > 1 else "of one seed"
+    plots.show(figure, f"Test accuracy {over}, with milliseconds per prediction: {told}.")

@@ -36,7 +36,7 @@ from ftlab.experiments.learning_curve import over_seeds
 from ftlab.experiments.sources import TaskSource
 
 GRID, RANDOM, BAYESIAN = "grid", "random", "Bayesian"
-TRIES = 16
+TRIES, FEW = 16, 6  # of each search; FEW where it is only to be shown that it runs
 PER_SIDE = 2  # values of each of four hyperparameters in the grid: 16 tries
 RANDOM_FIRST = 5  # tries of a Bayesian search that nothing has been learned for yet
 ORDERS = 200  # in which the tries of a grid, or of a random search, may be made
@@ -211,11 +211,11 @@ def searches(
 ) -> Searches:
     """Search for a setting in three ways with every seed, which deals the texts.
 
-    A run that judges makes three random and three Bayesian searches a seed; any other one, of at
-    most two seeds. The first tries of both are the same.
+    A run that judges makes three random and three Bayesian searches a seed; any other one of each,
+    with one seed. The first tries of both are the same.
     """
-    seeds = seeds if effort.candidates > 1 else seeds[:2]
-    draws = effort.pick(smoke=1, quick=1, full=3)
+    seeds = seeds if effort.candidates > 1 else seeds[:1]
+    draws, tries = effort.pick(smoke=(1, FEW), quick=(1, TRIES), full=(3, TRIES))
     tuners = [
         Tuner.of(source, base_model, seed, effort, trainings, draw)
         for seed in seeds
@@ -224,11 +224,12 @@ def searches(
     plans: list[tuple[str, Tuner, Sequence[Setting]]] = []
     for tuner in tuners:
         if tuner.draw == 0:
-            plans.append((GRID, tuner, grid(tuner.space)))
-        plans.append((RANDOM, tuner, random_settings(tuner.space, TRIES, tuner.random_seed)))
+            plans.append((GRID, tuner, grid(tuner.space)[:tries]))
+        plans.append((RANDOM, tuner, random_settings(tuner.space, tries, tuner.random_seed)))
     jobs = [{"tuner": tuner, "setting": one} for _, tuner, plan in plans for one in plan]
     _spread(_try_out, jobs, "tries of grid and random search", effort)
-    found = _spread(_go_on, [{"tuner": tuner} for tuner in tuners], "Bayesian searches", effort)
+    learning = [{"tuner": tuner, "tries": tries} for tuner in tuners]
+    found = _spread(_go_on, learning, "Bayesian searches", effort)
     plans += [(BAYESIAN, tuner, plan) for tuner, plan in zip(tuners, found, strict=True)]
     rows = [row for way, tuner, plan in plans for row in _rows(way, tuner, plan)]
     return Searches(pd.DataFrame(rows), tuple(tuners[0].space), tuners[0].task.name)
@@ -245,8 +246,8 @@ def _try_out(tuner: Tuner, setting: Setting) -> None:
     tuner.training(setting)
 
 
-def _go_on(tuner: Tuner) -> list[Setting]:
-    return bayesian_search(tuner, journal_of(tuner))
+def _go_on(tuner: Tuner, tries: int) -> list[Setting]:
+    return bayesian_search(tuner, journal_of(tuner), tries)
 
 
 def _spread(function: Any, jobs: Sequence[Mapping[str, Any]], what: str, effort: Effort) -> Any:
