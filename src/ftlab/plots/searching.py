@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+SHORT = 20  # times as much from end to end: a short logarithmic axis
 Points = tuple[Sequence[float], Sequence[float]]
 
 
@@ -42,8 +43,7 @@ def where_tried(
         )
         axes.vlines(sorted({*xs}), floor, floor * (up / down) ** 0.1, color="#222222", linewidth=2)
         axes.set(xscale="log", yscale="log", xlim=(low, high), ylim=(floor, up), xlabel=x)
-        different = len({*xs})
-        axes.set_title(f"{way}: {len(xs)} tries,\n{different} different values of x", fontsize=12)
+        axes.set_title(f"{way}: {len(xs)} tries,\n{len({*xs})} {x}s", fontsize=12)
         _plain(axes)
     all_axes[0].set_ylabel(y)
     return figure
@@ -212,11 +212,13 @@ def _beside(count: int, title: str, *, sharey: bool = False) -> tuple[Figure, Se
 
 
 def _plain(axes: Axes) -> None:
-    """Plain numbers on logarithmic axes, few enough to be read."""
+    """Plain numbers on logarithmic axes, few enough to be read: powers of ten, or of two where the
+    axis is short."""
     from matplotlib.ticker import LogLocator, NullFormatter, StrMethodFormatter
 
     for axis, scale in ((axes.xaxis, axes.get_xscale()), (axes.yaxis, axes.get_yscale())):
         if scale == "log":
-            axis.set_major_locator(LogLocator(subs=(1.0, 3.0)))
+            low, high = sorted(axis.get_view_interval())
+            axis.set_major_locator(LogLocator(base=10 if high > SHORT * low else 2))
             axis.set_major_formatter(StrMethodFormatter("{x:g}"))
             axis.set_minor_formatter(NullFormatter())
