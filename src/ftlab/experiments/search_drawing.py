@@ -17,13 +17,16 @@ from ftlab.experiments.results import FairComparison
 from ftlab.experiments.searching_ways import BAYESIAN, RANDOM, TRIES, Searches
 from ftlab.plots import searching
 
+CUT = 2.0  # times the first loss: what is higher is not drawn
 SMOOTH = 6  # steps of which a curve of losses shows the mean
 
 
 def show_range_test(rates: Sequence[float], losses: Sequence[float]) -> None:
-    """The loss while the learning rate grows with every step."""
+    """The loss while the learning rate grows with every step; where it is far above that of the
+    beginning the line is cut off."""
+    shown = np.where(np.asarray(losses) < CUT * losses[0], losses, np.nan)
     figure = plots.lines(
-        {"loss": (np.log10(rates), losses)},
+        {"loss": (np.log10(rates), shown)},
         x="learning rate, as a power of ten",
         y="training loss",
         title="One training, with a learning rate that grows at every step",
@@ -99,7 +102,7 @@ def show_searches(found: Searches) -> None:
     plots.show(
         figure,
         "Test accuracy of the try that is first on validation, against the number of tries: "
-        f"means over {len(found.seeds)} seeds strong, every seed thin. After {TRIES}: {ends}.",
+        f"{_seeds(found.seeds)}. After {TRIES}: {ends}.",
     )
 
 
@@ -110,8 +113,7 @@ def show_where_it_looks(found: Searches) -> None:
     figure = searching.by_number(
         panels, x="try", y=f"{RATE} (log scale)", title="Where each looks, try after try"
     )
-    half = TRIES // 2
-    spread = {way: np.log10(values[half:]).std() for way, values in panels.items()}
+    spread = {way: np.log10(vals[len(vals) // 2 :]).std() for way, vals in panels.items()}
     told = ", ".join(f"{value:.2f} ({way})" for way, value in spread.items())
     plots.show(
         figure,
@@ -185,5 +187,10 @@ def show_networks(found: Networks, one: float, many: float) -> None:
         {"": rows}, x="test accuracy", title="Together, and what a prediction takes"
     )
     told = ", ".join(f"{name} {estimate.value:.3f}" for name, estimate in rows.items())
-    over = f"over {len(found.seeds)} seeds" if len(found.seeds) > 1 else "of one seed"
-    plots.show(figure, f"Test accuracy {over}, with milliseconds per prediction: {told}.")
+    plots.show(
+        figure, f"Test accuracy, {_seeds(found.seeds)}, with milliseconds per prediction: {told}."
+    )
+
+
+def _seeds(seeds: Sequence[int]) -> str:
+    return f"the mean over {len(seeds)} seeds" if len(seeds) > 1 else "one seed"

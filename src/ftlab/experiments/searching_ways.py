@@ -34,9 +34,10 @@ from ftlab.experiments.identity import key_of
 from ftlab.experiments.keeping import Trainings
 from ftlab.experiments.learning_curve import over_seeds
 from ftlab.experiments.sources import TaskSource
+from ftlab.notebook import short
 
 GRID, RANDOM, BAYESIAN = "grid", "random", "Bayesian"
-TRIES, FEW = 16, 6  # of each search; FEW where it is only to be shown that it runs
+TRIES, FEW = 16, 8  # of each search; FEW where it is only to be shown that it runs
 PER_SIDE = 2  # values of each of four hyperparameters in the grid: 16 tries
 RANDOM_FIRST = 5  # tries of a Bayesian search that nothing has been learned for yet
 ORDERS = 200  # in which the tries of a grid, or of a random search, may be made
@@ -162,6 +163,23 @@ class Searches:
             for way in dict.fromkeys(self.rows.way)
         ]
         return over_seeds(list(np.mean(gaps, axis=0)), bounds=(-1.0, 1.0))
+
+    def told(self) -> str:
+        """The differences between the ways, and how far validation flatters, in words."""
+        optimism = self.optimism()
+        text = (
+            f"Random minus grid: {short(self.difference(RANDOM, GRID))}; Bayesian minus random: "
+            f"{short(self.difference(BAYESIAN, RANDOM))}. Validation says of the chosen settings "
+            f"{short(optimism)} more than the test. "
+        )
+        if optimism.value > 0:
+            return text + (
+                "The best of many tries was also a lucky one: its own score is no estimate of it."
+            )
+        return text + (
+            "This time luck has not flattered them; that it does on average is why the best score "
+            "of many tries is no estimate."
+        )
 
     def curves(self) -> dict[str, dict[float, Estimate]]:
         """Test accuracy of what is chosen after so many tries: {way: {tries: estimate}}."""
