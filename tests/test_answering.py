@@ -85,7 +85,7 @@ def test_shares_failures_and_what_was_forgotten() -> None:
     assert found.recall_lost(FAST).value == 1.0
     assert found.recall_lost(SLOW).value == 0.0
     assert [text for _, text in found.failures(SLOW, OTHER)] == ["Who?", "Who?"]
-    assert "4 of 8 were no answer" in found.told()
+    assert "4 of 8 failed the rule for an answer" in found.told()
     table = found.examples(BEFORE, FAST, each=1)
     assert list(table) == ["question", BEFORE, FAST]
     assert list(table[FAST]) == [RECIPE, RECIPE]

@@ -290,5 +290,5 @@ def test_the_parameters_of_a_notebook_are_listed_with_what_they_may_be(
     said = re.sub(" +", " ", capsys.readouterr().out)
     assert "\ntask_labels 0 keep only this many labels, the most frequent; 0: all\n" in said
     assert "\n a whole number of at least 2, or 0\n" in said
-    assert "\n tickets, reviews, near, far, dialect, letters, a file or folder, or " in said
+    assert "\n tickets, reviews, near, far, dialect, a file or folder, or " in said
     assert '\ntext_column "" the column' in said

@@ -73,3 +73,17 @@ def test_a_ready_computer_gets_no_advice(monkeypatch: pytest.MonkeyPatch, tmp_pa
     found = findings()
     assert found["computes on"] == environment.Finding("computes on", "cuda")
     assert found["libraries"] == environment.Finding("libraries", "all 1 as tested")
+
+
+def test_attention_is_computed_step_by_step_in_bf16_on_a_cpu_alone() -> None:
+    def fused() -> bool:
+        return torch.backends.cuda.flash_sdp_enabled()
+
+    cpu = torch.device("cpu")
+    with hardware.autocast(cpu, "bf16"):
+        assert torch.is_autocast_enabled("cpu")
+        assert not fused()
+    with hardware.autocast(cpu, "fp32"):
+        assert not torch.is_autocast_enabled("cpu")
+        assert fused()
+    assert fused()

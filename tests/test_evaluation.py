@@ -140,14 +140,21 @@ def test_interval_over_seeds_is_students_t() -> None:
     assert estimate.seeds == 3
 
 
+def test_two_seeds_that_agree_by_chance_are_no_certainty() -> None:
+    assert seeds_interval([0.01, 0.01]).open
+    assert not seeds_interval([0.01, 0.02]).open
+    three = seeds_interval([0.01, 0.01, 0.01])
+    assert three.low == three.high == 0.01
+
+
 def test_an_interval_over_seeds_ends_where_the_measure_does() -> None:
     scores = [0.92, 0.99, 1.0]
     free, share = seeds_interval(scores), seeds_interval(scores, bounds=(0.0, 1.0))
     assert free.high > 1.0
     assert (share.value, share.low, share.high) == (free.value, free.low, 1.0)
     assert seeds_interval([-0.9, -1.0], bounds=(-1.0, 1.0)).low == -1.0
-    same = seeds_interval([1.0, 1.0], bounds=(0.0, 1.0))
-    assert (same.low, same.value, same.high) == (1.0, 1.0, 1.0)
+    same = seeds_interval([1.0, 1.0], bounds=(0.0, 1.0))  # by chance: it could be anything
+    assert (same.low, same.value, same.high) == (0.0, 1.0, 1.0)
 
 
 def test_interval_over_seeds_and_items_adds_their_variances() -> None:

@@ -159,10 +159,10 @@ def test_methods_are_compared_at_the_lowest_rates_that_are_as_good_as_both_can()
     a = curve("a", {0.001: 0.80, 0.002: 0.90, 0.004: 0.91}, lost)  # good from 0.002 on
     b = curve("b", {0.001: 0.70, 0.002: 0.80, 0.004: 0.95}, {r: 2 * v for r, v in lost.items()})
     trade = LearnedForgotten(Found(a=[a, a], b=[b, b]))  # type: ignore[arg-type]
-    # Both reach 0.91, less two points: a at 0.002, b at 0.004 alone.
+    # Both reach 0.91, less two points: a between the first rates, b between the last.
     found = trade.at_equal_accuracy("a", "b")
     assert found is not None
-    assert found.value == pytest.approx(0.3 - 1.8)
+    assert found.value == pytest.approx((0.1 + 0.9 * 0.2) - (0.6 + 0.6 * 1.2))
     assert trade.careful("a") == [(0.002, 0.3), (0.002, 0.3)]
     table = trade.table()
     assert table.loc["a", "lowest good rate"] == "0.002"
@@ -218,8 +218,9 @@ def test_a_task_of_the_lab_is_dealt_anew_and_one_of_ones_own_is_not(tmp_path: Pa
 
 
 def test_of_many_blocks_the_quarters_stand_for_all() -> None:
-    assert depths(4) == [0, 1, 2, 3, 4]
-    assert depths(24) == [0, 1, 6, 12, 18, 24]
+    assert depths(4, EFFORTS["full"]) == [0, 1, 2, 3, 4]
+    assert depths(24, EFFORTS["full"]) == [0, 1, 6, 12, 18, 24]
+    assert depths(24, EFFORTS["quick"]) == [0, 12, 24]
 
 
 def test_a_head_alone_gets_more_steps(task: Task) -> None:
@@ -243,7 +244,7 @@ def test_the_drawn_stacks_show_what_is_frozen_and_how_far_the_gradient_goes() ->
     assert sum(box.get_hatch() == "///" for box in boxes) == 5
     ends = [text.xy[1] for text in axes.texts if getattr(text, "arrowprops", None)]
     assert [round(end) for end in ends] == [3, 1]
-    assert next(t.get_text() for t in axes.get_yticklabels()) == "embeddings\n0.50 M"
+    assert next(t.get_text() for t in axes.get_yticklabels()) == "embeddings\n0.50 M weights"
 
 
 def test_panels_share_their_steps_and_parts_of_memory_add_up() -> None:

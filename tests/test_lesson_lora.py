@@ -47,7 +47,7 @@ def test_memory_is_counted_by_the_byte() -> None:
     full, thin, rounded = (size["8 B"] for size in sizes.values())
     assert full == pytest.approx(16 * 8.030261248)
     assert thin == pytest.approx(2 * 8.030261248 + 16 * 0.04194304)
-    assert rounded < thin / 3
+    assert thin / 3 < rounded < thin / 2  # token vectors and output layer are not rounded
     assert thin < lora_cost.CARDS[0] < lora_cost.CARDS[1] < full
 
 
@@ -108,8 +108,8 @@ def test_forgetting_is_compared_where_both_have_learned_as_much() -> None:
     ours = history((0.1, 0.8), (0.2, 1.0), (9.0, 1.0))
     theirs = history((0.4, 0.8), (0.8, 1.0), (0.9, 1.0))
     runs = {
-        lora.LORA: [SimpleNamespace(training=ours, task=task)],
-        lora.FULL: [SimpleNamespace(training=theirs, task=task)],
+        lora.LORA: [SimpleNamespace(tries={1: ours}, task=task)],
+        lora.FULL: [SimpleNamespace(tries={1: theirs}, task=task)],
     }
     found: Any = SimpleNamespace(chosen=runs.__getitem__)
     assert lora.forgotten_when_learned(found).value == pytest.approx(0.175 - 0.7)

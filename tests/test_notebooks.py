@@ -99,7 +99,7 @@ def test_every_command_that_a_notebook_prints_is_one_of_ours_and_can_be_given(pa
     text = "\n".join(cells).replace("\\\n", " ")
     blocks = re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL)
     lines = "".join(blocks).splitlines() + re.findall(r"^    (\S.*)$", text, flags=re.MULTILINE)
-    commands = [shlex.split(line) for line in lines if line and not line.startswith("#")]
+    commands = [words for line in lines if (words := shlex.split(line, comments=True))]
     assert commands
     for command, *words in commands:
         assert command == "ftlab"

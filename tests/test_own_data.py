@@ -55,7 +55,8 @@ def test_own_messages_and_another_model_by_parameters_alone(
     assert outcome.failure == ""
     record = read_record(outcome.executed.with_suffix(".json"))
     if name == "02_layer_freezing":
-        full = {r["name"]: r for r in record["metrics"] if r.get("method") == "full"}
+        depth = [r for r in record["metrics"] if r.get("experiment") == "depth"]
+        full = {r["name"]: r for r in depth if r.get("method") == "full"}
         assert full["share"]["value"] == 1.0
         assert full["share"]["task"] == "messages"
         forgotten = full.get("forgotten", {}).get("value")

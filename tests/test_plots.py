@@ -11,9 +11,6 @@ import pandas as pd
 import pytest
 
 from ftlab import plots
-from ftlab.claims import Claim
-from ftlab.claims.forest import NO_VERDICT, VERDICT_LOOKS, forest
-from ftlab.claims.verdicts import Judgement
 from ftlab.common.errors import LabError
 from ftlab.evaluation import Estimate, wilson
 from ftlab.experiments.learning_curve import over_seeds
@@ -171,85 +168,6 @@ def test_a_comparison_is_drawn_by_size_and_by_forgetting() -> None:
 def test_a_single_seed_is_drawn_without_a_whisker() -> None:
     figure = plots.bars({"a": {"x": over_seeds([0.5])}}, y="y", title="t")
     assert axes_of(figure).get_ylim()[1] < 1
-
-
-def rule(direction: Any, effect: float, **unit: Any) -> Claim:
-    return Claim("A-01", "s", "q", direction, effect, **unit)
-
-
-RATIO = {"unit": "ratio", "null": 1.0}
-
-
-def judgement(name: str, outcome: str, estimate: Estimate, **changes: Any) -> Judgement:
-    about = {
-        "notebook": "03_lora", "statement": "A statement that goes on and on " * 5, "run": "r",
-        "metric": "test accuracy: a - b", "rule": rule("above", 0.02), "source": "kept record",
-        "profile": "full", "cpu": "A", "precision": "fp32", "model": "m", **changes,
-    }  # fmt: skip
-    return Judgement(claim=name, outcome=outcome, estimate=estimate, **about)
-
-
-def test_a_forest_has_a_row_and_a_whisker_for_each_claim_and_a_panel_for_each_unit() -> None:
-    exactly = Estimate(0.4, 0.4, 0.4, 1)
-    rows = [
-        judgement("A-01", "supported", Estimate(0.1, 0.05, 0.15, 5)),
-        judgement("A-02", "contrary", Estimate(-0.1, -0.15, -0.05, 5), profile="quick"),
-        judgement("B-01", "counted", exactly, rule=rule("below", 0.5, **RATIO)),
-        judgement("A-03", "undecided", over_seeds([0.1])),  # it could be anything
-        judgement("A-04", "counted", Estimate(0.0, 0.0, 0.0, 1), rule=rule("within", 0.01)),
-        judgement("A-05", "no effect that matters", Estimate(0.0, -0.01, 0.01, 5)),
-    ]
-    figure = forest(rows, title="t")
-    shares, ratios = figure.axes
-    assert shares.get_xlabel().startswith("difference of shares")
-    assert ratios.get_xlabel() == "ratio (1: equal)"
-    assert (shares.get_xscale(), ratios.get_xscale()) == ("linear", "log")
-    names = [[tick.get_text() for tick in axes.get_yticklabels()] for axes in figure.axes]
-    assert names == [["A-01", "A-02 (quick)", "A-03", "A-04", "A-05"], ["B-01"]]
-    whiskers = [tuple(w.get_xdata()) for w in shares.lines if w.get_label() == "whisker"]
-    assert whiskers[:2] == [(0.05, 0.15), (-0.15, -0.05)]
-    assert whiskers[2] == shares.get_xlim()  # from edge to edge
-    assert len(whiskers) == 4
-    assert not [w for w in ratios.lines if w.get_label() == "whisker"]  # exact
-    points = {w.get_label(): w for w in shares.lines if w.get_marker() not in ("", "None")}
-    assert set(points) == {*VERDICT_LOOKS} - {NO_VERDICT} | {"counted"}
-    for trait in ("color", "marker"):
-        assert len({getattr(point, f"get_{trait}")() for point in points.values()}) == 5
-    assert points["undecided"].get_markerfacecolor() == "white"
-    marks = [w.get_xdata()[0] for w in shares.lines if w.get_color() == "#222222"]
-    assert marks == [0.02, 0.02, 0.02, -0.01, 0.01, 0.02]
-
-
-def test_a_claim_whose_rule_is_not_told_has_a_panel_of_its_own_without_a_mark() -> None:
-    rows = [judgement("A-01", "undecided", WIDE), judgement("A-02", "undecided", WIDE, rule=None)]
-    told, untold = forest(rows, title="t").axes
-    assert untold.get_xlabel() == "test accuracy"
-    assert [len([w for w in a.lines if w.get_color() == "#222222"]) for a in (told, untold)] == [
-        1,
-        0,
-    ]
-
-
-def test_a_forest_grows_with_its_claims_and_needs_one() -> None:
-    def tall(count: int) -> Any:
-        rows = [judgement(f"A-{i:02}", "contrary", WIDE) for i in range(count)]
-        return forest(rows, title="t")
-
-    few, many = tall(20), tall(60)
-    assert many.get_figheight() - few.get_figheight() == pytest.approx(40 * 0.40)
-    many.canvas.draw()
-    ticks = [tick.get_window_extent() for tick in many.axes[0].get_yticklabels()]
-    assert all(a.y0 > b.y1 for a, b in pairwise(ticks))
-    texts = [text.get_window_extent() for text in many.axes[0].texts]
-    assert max(text.x1 for text in texts) < many.bbox.x1
-    assert all(a.y0 > b.y1 for a, b in pairwise(texts))
-    with pytest.raises(LabError, match="at least one claim"):
-        forest([], title="t")
-
-
-def test_a_ratio_of_zero_is_drawn_on_a_plain_axis() -> None:
-    row = judgement("A-01", "counted", Estimate(0.0, 0.0, 0.0, 1), rule=rule("below", 0.5, **RATIO))
-    assert forest([row], title="t").axes[0].get_xscale() == "linear"
 
 
 def cells_of(axes: Any) -> dict[tuple[str, str], str]:

@@ -53,6 +53,9 @@ TINY = replace(
     warmup=2,
     texts=Shape(windows=4, length=96, predicted=128),
     exercises=Shape(windows=3, length=384, predicted=256),
+    restart=4,
+    later_texts=Shape(windows=6, length=96, predicted=128),
+    later_exercises=Shape(windows=4, length=384, predicted=256),
     texts_from=0,
     ramp=1,
 )
@@ -84,6 +87,22 @@ def test_every_kind_of_exercise_is_in_the_batches(small_corpus):
     assert {corpus.KINDS.index(share.name) for share in corpus.MIX} == weighed
     early = small_corpus.exercises(shape, 0, 0)
     assert {corpus.KINDS[k] for k in early.kinds} == {"copying", "reading"}
+
+
+def test_the_rate_falls_to_zero_twice_and_batches_change_at_the_restart():
+    recipe = replace(TINY, steps=30, restart=20, warmup=2, decay=0.5)
+    rates = [recipe.rate(step) for step in range(30)]
+    assert rates[0] < rates[1] == rates[9] == recipe.learning_rate
+    assert rates[9] > rates[15] > rates[19] > 0
+    assert rates[20] < rates[21] > rates[25] > rates[29] > 0
+    assert BASE.rate(BASE.steps) == 0
+    assert replace(recipe, steps=10).rate(10) == 0  # a run that ends before its restart
+    shapes = {step: {job.shape for job in recipe.jobs(step)} for step in (0, 19, 20)}
+    assert shapes[0] == {TINY.exercises}
+    assert shapes[19] == {TINY.exercises, TINY.texts}
+    assert shapes[20] == {TINY.later_exercises, TINY.later_texts}
+    # Two processes have a batch of each kind, or one each of the larger.
+    assert [job.texts for job in recipe.jobs(19)] == [True, False, False, True]
 
 
 def test_what_is_predicted_is_the_next_token_of_the_same_row():
@@ -237,14 +256,6 @@ def test_a_finished_run_is_exported_as_a_model(
     assert f"{read:,.1f} million tokens" in card
     assert "| lamps | MIT | 0.5 | 1 |" in card
     assert (tmp_path / "model" / "corpus.toml").read_text() == manifest.read_text()
-
-
-def test_learning_rate_rises_stays_and_falls_to_nothing():
-    rates = [BASE.rate(step) for step in range(BASE.steps + 1)]
-    assert rates[0] < rates[BASE.warmup // 2] < max(rates) == BASE.learning_rate
-    assert rates[BASE.steps // 2] == BASE.learning_rate
-    assert rates[-1] == 0.0
-    assert np.all(np.diff(rates[BASE.warmup :]) <= 0)
 
 
 def test_sorting_rows_reward_only_what_the_examples_tell(small_corpus):

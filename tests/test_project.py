@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import base64
 import functools
 import importlib.metadata
 import json
@@ -18,8 +19,8 @@ import pytest
 
 from ftlab.claims import all_claims, read_record
 from ftlab.claims.record import items_path
-from ftlab.claims.reference import findings, read_reference
-from ftlab.notebook.files import readme_table
+from ftlab.claims.reference import FINDINGS, HEADING, findings, headlines, read_reference
+from ftlab.notebook.files import FIRST_FIGURE, readme_table
 
 ROOT = Path(__file__).resolve().parents[1]
 PACKAGE = ROOT / "src" / "ftlab"
@@ -188,16 +189,27 @@ def test_the_readme_lists_the_notebooks_with_their_measured_minutes() -> None:
     assert readme_table() in (ROOT / "README.md").read_text(encoding="utf-8")
 
 
+def test_the_readmes_picture_is_the_first_figure_of_the_first_notebook() -> None:
+    shown = f"data/reference/{FIRST_FIGURE}"
+    assert f"]({shown})" in (ROOT / "README.md").read_text(encoding="utf-8")
+    stored = json.loads(NOTEBOOKS[0].read_text(encoding="utf-8"))
+    outputs = [output for cell in stored["cells"] for output in cell.get("outputs", [])]
+    images = [o["data"]["image/png"] for o in outputs if "image/png" in o.get("data", {})]
+    assert (ROOT / shown).read_bytes() == base64.b64decode("".join(images[0]))
+
+
 def test_the_readme_says_what_the_kept_records_say() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     begin, end = "<!-- findings: begin -->\n", "\n<!-- findings: end -->"
     assert readme.count(begin) == readme.count(end) == 1
-    assert readme.partition(begin)[2].partition(end)[0] == findings()
+    assert readme.partition(begin)[2].partition(end)[0] == headlines()
+    table = (ROOT / "data" / "reference" / FINDINGS).read_text(encoding="utf-8")
+    assert table == f"{HEADING}\n{findings()}\n"
 
 
 def test_kept_records_are_of_full_runs_and_small() -> None:
     folder = ROOT / "data" / "reference"
-    known = {folder / "history"}
+    known = {folder / "history", folder / FINDINGS, folder / FIRST_FIGURE}
     for path in folder.glob("*.json"):
         record = read_reference(path)
         assert record["notebook"] == path.stem

@@ -26,10 +26,6 @@ DEFINED = {
         "30 of 40, recall 30 of 50": "made up for an exercise",
         "a difference of 3 points": "asked for in an exercise",
     },
-    "99_verdicts": {
-        "of many intervals at 95%": "the level of all intervals",
-        "rejudged(asked, 0.01)": "an effect to try in an exercise",
-    },
 }
 NO_PROSE = [
     re.compile(pattern, re.MULTILINE | re.DOTALL)

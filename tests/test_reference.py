@@ -13,6 +13,7 @@ import pytest
 from conftest import full_record, judged_claim, refused
 
 from ftlab.claims import Record, read_record, recompute, reference
+from ftlab.claims.table import find_claim
 from ftlab.cli import main
 from ftlab.common.errors import LabError
 from ftlab.evaluation import Estimate, paired_difference
@@ -33,7 +34,7 @@ EXACT = claim(
     unit="ratio", null=1.0, direction="below", effect=1.0, rule="below 1",
 )  # fmt: skip
 WORDS = {"like": "letters", "few": "20 labels per class", "most": "all labels"}
-SAID = "General knowledge carries over, so that little labelled data suffices."
+SAID = find_claim(NAME, "TRF-01").statement
 
 
 def record(**changes: Any) -> dict[str, Any]:
@@ -60,8 +61,13 @@ def run_of(root: Path, **changes: Any) -> Path:
     return path
 
 
-def table(root: Path) -> str:
+def told(root: Path) -> str:
     return (root / "README.md").read_text().partition(f"{BEGIN}\n")[2].partition(f"\n{END}")[0]
+
+
+def table(root: Path) -> str:
+    text = (root / "data" / "reference" / reference.FINDINGS).read_text()
+    return text.removeprefix(f"{reference.HEADING}\n").removesuffix("\n")
 
 
 def test_a_kept_record_is_read_again_and_stands_in_the_readme(root: Path) -> None:
@@ -72,7 +78,7 @@ def test_a_kept_record_is_read_again_and_stands_in_the_readme(root: Path) -> Non
     assert reference.reference(NAME) == record()
     assert [row["value"] for row in reference.rows(NAME, "ladder")] == [0.5, 0.6]
     assert reference.rows(NAME, "nothing") == []
-    link = f"[01](notebooks/{NAME}.ipynb)"
+    link = f"[01](../../notebooks/{NAME}.ipynb)"
     assert table(root).splitlines()[2:] == [
         f"| TRF-01 | {SAID} | accuracy: a \\| b | above 0.02 | 0.0842 [0.0191, 0.148] | 5 "
         f"| undecided | agrees | {link} |",
@@ -83,6 +89,10 @@ def test_a_kept_record_is_read_again_and_stands_in_the_readme(root: Path) -> Non
     text = (root / "README.md").read_text()
     assert text.startswith("top\n")
     assert text.endswith("\nbottom\n")
+    assert told(root) == (
+        f"- *{SAID}* **Undecided**: accuracy: a | b is 0.0842 [0.0191, 0.148] "
+        f"([01](notebooks/{NAME}.ipynb); at real scale: agrees)."
+    )
 
 
 def test_a_number_changed_by_hand_shows(root: Path) -> None:
@@ -98,7 +108,7 @@ def test_with_nothing_kept_the_readme_says_so(root: Path) -> None:
     assert reference.reference(NAME) is None
     assert reference.rows(NAME, "ladder") == []
     assert main(["keep"]) == 0
-    assert table(root) == reference.NONE_YET
+    assert table(root) == told(root) == reference.NONE_YET
 
 
 def test_a_run_stands_beside_the_kept_one_only_if_it_is_about_the_same(root: Path) -> None:
@@ -183,7 +193,7 @@ def test_what_the_lab_cannot_stand_by_is_refused(
     refused(lambda: reference.keep_record(path), str(path), *words)
     assert main(["keep", str(path)]) == 2
     assert capsys.readouterr().err.startswith(f"error: {path} ")
-    assert [file.name for file in first.parent.iterdir()] == [first.name]
+    assert {file.name for file in first.parent.iterdir()} == {first.name, reference.FINDINGS}
     assert first.read_bytes() == before
     assert (root / "README.md").read_bytes() == readme
 
@@ -217,7 +227,8 @@ def full_run(root: Path, number: int) -> Path:
 
 def files(root: Path) -> set[str]:
     folder = root / "data" / "reference"
-    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    there = {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file()}
+    return there - {reference.FINDINGS}
 
 
 def test_a_record_that_is_replaced_goes_to_the_history_with_its_items(root: Path) -> None:
@@ -276,7 +287,7 @@ def test_a_full_disk_leaves_the_kept_record(root: Path, monkeypatch: pytest.Monk
     path = run_of(root, seconds=700.0)
     refused(lambda: reference.keep_record(path), "Cannot write", "No space left on device")
     assert kept.read_bytes() == before
-    assert [file.name for file in kept.parent.iterdir()] == [kept.name]
+    assert {file.name for file in kept.parent.iterdir()} == {kept.name, reference.FINDINGS}
 
 
 def test_a_readme_without_its_marks_is_not_touched(root: Path) -> None:

@@ -37,12 +37,12 @@ RECORD: dict[str, Any] = {
     ],
     "claims": [
         judged_claim(
-            "LORA-06", statement="It gives 1 point away.", metric="accuracy: a - b",
+            "LORA-09", statement="It gives 1 point away.", metric="accuracy: a - b",
             rule="within ±0.02", estimate=-0.0187, ci_low=-0.0421, ci_high=0.00475,
             verdict="undecided", per_seed=[0.77, 0.88],
         ),
         judged_claim(
-            "C-10", statement="It is small.", metric="share", rule="below 0.6", kind="counted",
+            "LORA-12", statement="It is small.", metric="share", rule="below 0.6", kind="counted",
             estimate=0.418, ci_low=0.418, ci_high=0.418, seeds=1, verdict=None,
         ),
     ],
@@ -96,12 +96,12 @@ def test_a_card_says_what_the_record_says() -> None:
         "| 0.79 | a\\|b |  |  | 0.714 |  |",
         "| 1,234,567 | True | 64, 512 |",
         "| 3.34e-06 |",
-        "| LORA-06 | It gives 1 point away. | accuracy: a - b | within ±0.02 "
+        "| LORA-09 | It gives 1 point away. | accuracy: a - b | within ±0.02 "
         "| -0.0187 [-0.0421, 0.00475] | 5 | undecided | unknown |",
-        "| C-10 | It is small. | share | below 0.6 | 0.418 | 1 | counted | unknown |",
-        "- Without seeds to compare, by counting or in one run: C-10.",
-        "- Counted, or so by construction, and not judged: C-10.",
-        "- Undecided: LORA-06.",
+        "| LORA-12 | It is small. | share | below 0.6 | 0.418 | 1 | counted | unknown |",
+        "- Without seeds to compare, by counting or in one run: LORA-12.",
+        "- Counted, or so by construction, and not judged: LORA-12.",
+        "- Undecided: LORA-09.",
     ):
         assert line in card.splitlines()
     assert "Intervals rest on 5 seeds." in card
@@ -161,7 +161,7 @@ def test_what_the_record_lacks_is_refused() -> None:
         "3.34e-06, and \u22120.0187 or -0.0187",
         "minutes: 45 or 44.9, seconds: 2691.5 or 2,692",
         "**0.851** or _0.851_, [-0.0421, 0.00475]",
-        "LORA-06 and C-99 by a 95% interval, some/Model-135M with torch 2.13.0+cpu, 2026-01-01",
+        "LORA-09 and C-99 by a 95% interval, some/Model-135M with torch 2.13.0+cpu, 2026-01-01",
         "LoRA 4, within 0.02, fp32 and seconds_to_95",
     ],
 )

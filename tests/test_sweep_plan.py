@@ -133,7 +133,7 @@ def test_edited_defaults_hold_and_given_values_lie_over_them(tmp_path: Path) -> 
         ("seed = 0", "seed = -1", "in its parameters cell: Parameter 'seed' must be"),
         ("seed = 0", "sead = 0", "sets 'sead', which is not a parameter of 03_lora"),
         ("seed = 0", "seed = = 0", "its parameters cell is not plain Python"),
-        ('task_data = "town"', 'task_data = "nix.csv"', "no file or folder 'nix.csv'"),
+        ('task_data = "letters"', 'task_data = "nix.csv"', "no file or folder 'nix.csv'"),
     ],
 )
 def test_wrong_defaults_are_found_in_the_file(
@@ -515,10 +515,10 @@ def test_files_are_found_from_the_sweep_files_folder(
     (sweeps / "mine.csv").write_text("text,label\n")
     (sweeps / "mine.ipynb").write_bytes(notebook.read_bytes())
     monkeypatch.chdir(tmp_path)
-    (sweeps / "sweep.yaml").write_text("notebook: mine.ipynb\ngrid: {task_data: [mine.csv, town]}")
+    (sweeps / "sweep.yaml").write_text("notebook: mine.ipynb\ngrid: {task_data: [mine.csv, near]}")
     plan = read_plan(Path("sweeps/sweep.yaml"))
     assert plan.notebook == sweeps / "mine.ipynb"
-    assert varied(plan) == [(str(sweeps / "mine.csv"),), ("town",)]
+    assert varied(plan) == [(str(sweeps / "mine.csv"),), ("near",)]
 
 
 @pytest.mark.parametrize(

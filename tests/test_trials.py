@@ -173,7 +173,7 @@ def test_claims_that_make_no_sense_are_refused(change: dict[str, Any], words: st
         (GAIN, Estimate(0.05, 0.01, 0.09, 5), "There is an effect, but perhaps not one"),
         (GAIN, Estimate(0.0201, -0.5, 0.5402, 3), "More than 1,000 seeds"),
         (GAIN, Estimate(0.05, 0.01, 0.09, 1), "more items or repeats"),
-        (GAIN, single(0.05), "at least two"),
+        (GAIN, single(0.05), "more seeds to judge"),
         (SLOWER, Estimate(1.3, 1.2, 1.41, 5), "seeds in all"),
         ({**ALWAYS, "out_of_reach": "Too few."}, Estimate(0.995, 0.9, 1.0, 5), "Too few."),
         ({**TOLERANCE, "out_of_reach": "No tie."}, Estimate(-0.1, -0.21, 0.01, 5), "No tie. About"),
@@ -323,9 +323,9 @@ def test_every_claim_of_the_table_is_judged_or_skipped_with_a_reason(record: Rec
 
 def test_a_notebooks_claims_are_those_of_the_table() -> None:
     run = Record("03_lora", "quick", 0, {}, {}, "run")
-    assert {"LORA-06", "CF-05"} <= run.table_of_claims.keys()
-    trial = run.judge("LORA-06", exact(0.1), lora_as_set="LoRA 4", first="near")
-    assert trial.claim.quantity == "test accuracy on 'near': LoRA 4 - full"
+    assert {"LORA-09", "CF-07"} <= run.table_of_claims.keys()
+    trial = run.judge("LORA-09", exact(0.1), task="near")
+    assert trial.claim.quantity == "test accuracy on 'near': LoRA - full"
 
 
 @pytest.mark.parametrize("value", [math.nan, math.inf])
@@ -460,7 +460,7 @@ def test_half_a_record_and_none_are_refused(record: Record) -> None:
 def old_record(record: Record, **changes: Any) -> dict[str, Any]:
     """A record of schema 1, with one claim of notebook 03."""
     row = {
-        "id": "C-10", "statement": "s", "metric": "m", "estimate": 0.4, "ci_low": 0.4,
+        "id": "LORA-12", "statement": "s", "metric": "m", "estimate": 0.4, "ci_low": 0.4,
         "ci_high": 0.4, "seeds": 1, "verdict": "supported", **changes,
     }  # fmt: skip
     content = {**record.as_dict(), "schema": 1, "notebook": "03_lora", "claims": [row]}
@@ -474,21 +474,21 @@ def old_record(record: Record, **changes: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("changes", "verdict", "rule"),
     [
-        # Without a rule, the table's: C-10 is counted, LORA-03 claims below 0.8 of a ratio.
+        # Without a rule, the table's: LORA-12 is counted, LORA-11 claims below 0.8 of a ratio.
         ({}, None, "below 0.5"),
         (
-            {"id": "LORA-03", "ci_low": 1.1, "ci_high": 1.3, "verdict": "refuted"},
+            {"id": "LORA-11", "ci_low": 1.1, "ci_high": 1.3, "verdict": "refuted"},
             "contrary",
             "below 0.8",
         ),
         (
-            {"id": "LORA-03", "ci_low": 1.0, "ci_high": 1.1, "verdict": "refuted"},
+            {"id": "LORA-11", "ci_low": 1.0, "ci_high": 1.1, "verdict": "refuted"},
             "no effect that matters",
             "below 0.8",
         ),
         # The rule that was declared then, in words.
         (
-            {"id": "LORA-03", "rule": "below 2", "verdict": "supported"},
+            {"id": "LORA-11", "rule": "below 2", "verdict": "supported"},
             "supported",
             "below 2",
         ),
@@ -506,7 +506,7 @@ def test_a_record_of_schema_1_is_judged_anew(
 
 
 def test_a_record_of_schema_1_without_an_interval_is_open(record: Record) -> None:
-    row = old_record(record, id="CF-05", ci_low=-1e6, ci_high=1e6, verdict="inconclusive")
+    row = old_record(record, id="CF-07", ci_low=-1e6, ci_high=1e6, verdict="inconclusive")
     assert (row["ci_low"], row["ci_high"], row["verdict"]) == (None, None, "undecided")
 
 

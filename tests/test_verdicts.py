@@ -25,7 +25,7 @@ ABOUT = {"cpu": "B, 4 cores", "precision": "bf16", "base_model_sha256": MODEL}
 
 def claim(**changes: Any) -> dict[str, Any]:
     about = {"effect": -0.02, "rule": "above -0.02", "estimate": 0.03, "ci_low": 0.01}
-    return judged_claim(changes.pop("id", "LORA-06"), **{**about, "ci_high": 0.05, **changes})
+    return judged_claim(changes.pop("id", "LORA-09"), **{**about, "ci_high": 0.05, **changes})
 
 
 def record(**changes: Any) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def put(path: Path, content: Any) -> Path:
 def executed(verdict: str, estimate: Estimate, environment: dict[str, Any] = ABOUT) -> Any:
     """A notebook as a quick run leaves it: with the run's claims in its metadata."""
     run = Record(NAME, "quick", 0, {}, environment, "run-1")
-    trial = run.judge("LORA-06", estimate, lora_as_set="a", first="near")
+    trial = run.judge("LORA-09", estimate, task="near")
     assert trial.verdict == verdict
     title = nbformat.v4.new_markdown_cell("# T\n\n**Minutes:** ?")
     notebook = nbformat.v4.new_notebook(cells=[title, nbformat.v4.new_code_cell("lab = 1")])
@@ -63,9 +63,9 @@ def test_a_fresh_lab_has_only_what_its_notebooks_show(root: Path) -> None:
     assert (own.read, own.judgements, own.broken) == (0, [], [])
     (found,) = verdicts.kept_outputs()
     assert found.estimate == Estimate(-0.0123456, -0.0301, 1.5e-05, 3)
-    assert (found.claim, found.outcome) == ("LORA-06", "undecided")
-    assert found.statement.startswith("LoRA balances efficiency and performance")
-    assert found.metric == "test accuracy on 'near': a - full"
+    assert (found.claim, found.outcome) == ("LORA-09", "undecided")
+    assert found.statement.startswith("On a small set of labelled texts")
+    assert found.metric == "test accuracy on 'near': LoRA - full"
     assert (found.limit, found.unit) == (("above", -0.02), "difference of shares")
     assert (found.run, found.profile, found.machine) == ("run-1", "quick", "B, 4 cores, bf16")
     assert found.model == MODEL[:12]
@@ -140,60 +140,22 @@ def test_old_records_are_told_in_the_new_words(root: Path) -> None:
         for key, value in claim(verdict="refuted", ci_high=-0.021, ci_low=-0.1).items()
         if key not in ("kind", "unit", "null", "direction", "effect", "rule")
     }
-    mirrored = {**old, "id": "C-37", "verdict": "supported"}
-    content = record(schema=1, claims=[old, mirrored])
+    told = {**old, "id": "PEFT-05", "verdict": "supported"}
+    content = record(schema=1, claims=[old, told])
     put(root / "data" / "reference" / f"{NAME}.json", content)
     assert reference(NAME) is not None
-    (found,) = verdicts.kept_judgements()  # C-37 is decided by LORA-06's quantity
-    assert (found.claim, found.outcome, found.limit) == ("LORA-06", "contrary", ("above", -0.02))
+    (found,) = verdicts.kept_judgements()  # PEFT-05 is decided by LORA-04's quantity
+    assert (found.claim, found.outcome, found.limit) == ("LORA-09", "contrary", ("above", -0.02))
 
 
-def test_claims_that_profiles_judge_differently_stand_side_by_side(root: Path) -> None:
-    same = claim(id="C-10", metric="bytes: a / b", kind="counted", verdict=None)
-    kept = verdicts.judgements_of(record(claims=[claim(), same]), "kept record")
-    quick = verdicts.judgements_of(
-        record(profile="quick", claims=[claim(verdict="undecided"), same]), "own run"
+def test_of_runs_alike_the_latest_counts(root: Path) -> None:
+    first, later = (
+        verdicts.judgements_of(record(started=f"2026-0{m}-01T00:00:00Z", run_id=f"{m}"), "own run")
+        for m in (1, 2)
     )
-    pairs = verdicts.side_by_side(quick, kept)
-    assert [(a.claim, a.outcome, b.outcome) for a, b in pairs] == [
-        ("LORA-06", "undecided", "supported"),
-        ("C-10", "counted", "counted"),
-    ]
-    assert verdicts.side_by_side(verdicts.kept_outputs(), kept)[0][1].outcome == "supported"
-    other_model = {**record()["environment"], "base_model_sha256": "0" * 64}
-    for foreign in (
-        {"parameters": {**NOTEBOOKS[NAME], "task_data": "tickets"}},
-        {"environment": other_model, "parameters": {**NOTEBOOKS[NAME], "base_model": "mine"}},
-    ):
-        judged = verdicts.judgements_of(record(**foreign), "own run")
-        assert verdicts.side_by_side(judged, kept) == []
-    assert judged[0].other_data == ""  # another model is told by its hash
-
-
-def test_machines_are_compared_within_a_profile(root: Path) -> None:
-    def on(cpu: str, **changes: Any) -> list[verdicts.Judgement]:
-        about = {**record()["environment"], "cpu": cpu}
-        return verdicts.judgements_of(record(environment=about, **changes), "own run")
-
-    here, there = on("A"), on("B", claims=[claim(verdict="undecided")])
-    (group,) = verdicts.across_machines([*here, *there, *on("C", profile="quick")])
-    assert [(j.cpu, j.outcome) for j in group] == [("A", "supported"), ("B", "undecided")]
-    assert verdicts.across_machines([*here, *here]) == []
-    on_gpu = verdicts.judgements_of(
-        record(environment={**record()["environment"], "cpu": "A", "gpu": "B"}), "own run"
-    )
-    (group,) = verdicts.across_machines([*here, *on_gpu])
-    assert [j.machine for j in group] == [f"A, {here[0].precision}", f"A, B, {here[0].precision}"]
-    later = on("A", started="2026-02-01T00:00:00Z", run_id="later")
-    assert [j.run for j in verdicts.newest([*later, *here, *there])] == ["run-full", "later"]
-
-
-def test_a_claim_stands_as_the_first_source_has_it(root: Path) -> None:
-    kept = verdicts.judgements_of(record(), "kept record")
-    mine = verdicts.judgements_of(record(notebook=OTHER, claims=[claim(id="C-02")]), "own run")
-    outputs = verdicts.kept_outputs()
-    assert verdicts.standing(kept, outputs, mine) == [*kept, *mine]
-    assert verdicts.standing([], outputs, mine) == [*outputs, *mine]
+    about = {**record()["environment"], "gpu": "H"}
+    elsewhere = verdicts.judgements_of(record(environment=about, run_id="gpu"), "own run")
+    assert [j.run for j in verdicts.newest([*later, *first, *elsewhere])] == ["gpu", "2"]
 
 
 def test_another_effect_may_judge_otherwise(root: Path) -> None:

@@ -67,12 +67,14 @@ class Claim:
     null: float | None = 0.0
     kind: Kind = "measured"
     notebook: str = ""
+    topic: str = ""  # where it is told among all claims (see `topics`)
     said: tuple[str, ...] = ()  # rows of the ledger of what articles say
     also_said: tuple[str, ...] = ()  # other claims that the same quantity decides
     why: str = ""
     scope: str = ""
     out_of_reach: str = ""  # why a `full` run of today cannot support it, whatever is true
     at_scale: AtScale = AtScale()
+    headline: bool = False  # one of those that the README tells
     history: tuple[str, ...] = ()  # what was changed after a result had been seen
 
     def __post_init__(self) -> None:
@@ -135,7 +137,7 @@ class Claim:
     def outlook(self, estimate: Estimate) -> str:
         """What it would take to decide an undecided claim, in a sentence."""
         if estimate.open:
-            return "One seed shows no spread: it takes at least two to judge anything."
+            return "No spread is to be seen: it takes more seeds to judge anything."
         if self.out_of_reach and self.null is None:
             return self.out_of_reach  # seeds do not help where items are few
         low, middle, high = map(self.scaled, (estimate.low, estimate.value, estimate.high))

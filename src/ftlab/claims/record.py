@@ -95,8 +95,10 @@ def claim_of(row: Mapping[str, Any]) -> Claim | None:
 
 
 def outcome_of(row: Mapping[str, Any]) -> str:
-    """The verdict on a recorded claim, or why there is none."""
-    return row["verdict"] or (NOT_JUDGED if row["kind"] == "measured" else row["kind"])
+    """The verdict on a recorded claim, or why there is none. The old word stands where a record of
+    schema 1 does not tell enough for one of today's."""
+    why = row.get("old_verdict", NOT_JUDGED) if row["kind"] == "measured" else row["kind"]
+    return row["verdict"] or why
 
 
 def items_path(path: str | Path, record: Mapping[str, Any]) -> Path | None:
@@ -176,7 +178,8 @@ def _renewed(notebook: str, row: dict[str, Any]) -> dict[str, Any]:
     told = _rule_parts(row.get("rule", ""))
     if table is None:
         rule = dict.fromkeys(RULE_FIELDS) | {"kind": "measured", "rule": row.get("rule", "")}
-        return {**row, **rule, "verdict": OLD_VERDICTS[row["verdict"]]}
+        old = {"old_verdict": row["verdict"], "verdict": OLD_VERDICTS[row["verdict"]]}
+        return {**row, **rule, **old}
     direction, effect = told or (table.direction, table.effect)
     rule = {"unit": table.unit, "null": table.null, "direction": direction, "effect": effect}
     row = {**row, "kind": table.kind, **rule}

@@ -2,9 +2,9 @@
 
 data/reference/<notebook>.json is the record of one `full` run of a notebook, with the notebook's
 own data and model; the answers to its items lie beside it. A record that another one replaces goes
-to data/reference/history/<notebook>/<run id>.json: nothing that was once told is lost. The README's
-table of findings is made of these records, and notebooks show what a longer run than theirs has
-measured.
+to data/reference/history/<notebook>/<run id>.json: nothing that was once told is lost. The table
+of findings, data/reference/FINDINGS.md, and the README's few are made of these records, and
+notebooks show what a longer run than theirs has measured.
 """
 
 from __future__ import annotations
@@ -40,6 +40,14 @@ HEADER = (
     "notebook",
 )
 NONE_YET = "No record of a `full` run is kept yet."
+FINDINGS = "FINDINGS.md"
+HEADING = """# What the lab finds
+
+All claims of the `full` runs whose records lie here, written by `ftlab keep`. A verdict holds in
+this lab, with a small model and made-up data; *at real scale* says what larger models and real data
+are known to do to the statement. The sources stand in `src/ftlab/claims/claims.toml`.
+"""
+MOST_HEADLINES = 10
 
 
 def reference(notebook: str) -> dict[str, Any] | None:
@@ -142,8 +150,25 @@ def _copy(source: Path, target: Path, record: dict[str, Any]) -> None:
 
 
 def write_findings() -> None:
-    """Write the table of findings into README.md."""
-    fill_readme("findings", findings())
+    """Write the table of findings beside the records, and a few of them into README.md."""
+    fill_readme("findings", headlines())
+    write_atomically(_folder() / FINDINGS, f"{HEADING}\n{findings()}\n")
+
+
+def headlines() -> str:
+    """The findings of the kept records that are marked as headlines, in plain words."""
+    lines = []
+    for notebook in NOTEBOOKS:
+        record = reference(notebook)
+        for row in record["claims"] if record else []:
+            claim = find_claim(notebook, row["id"])
+            if claim and claim.headline:
+                lines.append(
+                    f"- *{claim.statement}* **{outcome_of(row).capitalize()}**: {row['metric']} is "
+                    f"{shown_estimate(row)} ([{notebook[:2]}](notebooks/{notebook}.ipynb); at real "
+                    f"scale: {claim.at_scale.says})."
+                )
+    return "\n".join(lines[:MOST_HEADLINES]) or NONE_YET
 
 
 def findings() -> str:
@@ -162,7 +187,7 @@ def findings() -> str:
             cells = [row["id"], (claim.statement if claim else row["statement"]) + also]
             cells += [row["metric"], row["rule"], shown_estimate(row), row["seeds"]]
             cells += [outcome_of(row), claim.at_scale.says if claim else "unknown"]
-            cells += [f"[{notebook[:2]}](notebooks/{notebook}.ipynb)"]
+            cells += [f"[{notebook[:2]}](../../notebooks/{notebook}.ipynb)"]
             lines.append(table_row(cells))
     return "\n".join(lines) if len(lines) > 2 else NONE_YET
 
@@ -186,8 +211,12 @@ def table_row(cells: Sequence[object]) -> str:
     return "| " + " | ".join(" ".join(str(c).split()).replace("|", "\\|") for c in cells) + " |"
 
 
+def _folder() -> Path:
+    return data_dir() / "reference"
+
+
 def _file(notebook: str) -> Path:
-    return data_dir() / "reference" / f"{notebook}.json"
+    return _folder() / f"{notebook}.json"
 
 
 def _fault(path: Path, record: dict[str, Any]) -> str:

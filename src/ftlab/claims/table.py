@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from ftlab.claims.claim import UNITS, AtScale, Claim
+from ftlab.claims.topics import topic_of
 from ftlab.common.errors import LabError
 
 PATH = Path(__file__).with_name("claims.toml")
@@ -51,6 +52,7 @@ def _claim(path: Path, notebook: str, name: str, entry: dict[str, Any]) -> Claim
         given.setdefault("null", UNITS[given["unit"]])
     try:
         scale = AtScale(**given.pop("at_scale", {}))
+        given["topic"] = topic_of(notebook, given.get("topic", ""))
         return Claim(name, notebook=notebook, at_scale=scale, **given)
     except (TypeError, LabError) as error:
         raise LabError(f"{path.name}, {name} of {notebook}: {error}") from error

@@ -1,8 +1,9 @@
-"""The verdicts of all notebooks in one place: where they stand, and where they differ.
+"""What single runs found: every claim that a record judged, wherever the record lies.
 
 A claim may have been judged several times: in the `full` run whose record is kept
-(data/reference/), in the run whose outputs are kept in the notebook, and in runs of the reader's
-own (results/). Each of these is a `Judgement`; what the notebooks claim stands in `claims.toml`.
+(data/reference/), in records that it replaced (its history), in the run whose outputs are kept in
+the notebook, and in runs of the reader's own (results/). Each of these is a `Judgement`; what the
+notebooks claim stands in `claims.toml`, and what is known of each claim in `findings`.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from ftlab.notebook.environment import SHOWN_DIGITS
 from ftlab.notebook.files import METADATA, notebook_paths, read_notebook, source_sha256
 from ftlab.notebook.parameters import NOTEBOOKS
 
-Source = Literal["kept record", "kept outputs", "own run"]
+Source = Literal["kept record", "replaced record", "kept outputs", "own run"]
 UNKNOWN = "unknown"
 SHARES = "difference of shares"  # the unit of most claims
 
@@ -151,10 +152,10 @@ def rejudged(judgement: Judgement, effect: float) -> str:
 def _judgements(
     notebook: str, run: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], source: Source
 ) -> list[Judgement]:
-    """The claims of a run, in the words of the table where they stand in it; those that another
-    claim's quantity decides are left out."""
+    """The claims of a run, in the words of the table where they stand in it (those of a replaced
+    record in its own); those that another claim's quantity decides are left out."""
     about, told = run.get("environment", {}), told_elsewhere(notebook)
-    table = claims_of(notebook)
+    table = claims_of(notebook) if source != "replaced record" else {}
     return [
         Judgement(
             notebook=notebook,
@@ -177,45 +178,9 @@ def _judgements(
     ]
 
 
-def standing(*sources: Iterable[Judgement]) -> list[Judgement]:
-    """What is known of every claim: of each notebook the judgements of the first source that has
-    any, made on the notebook's own data. Where a source judged a claim twice, the last counts."""
-    found: dict[tuple[str, str], Judgement] = {}
-    for source in sources:
-        taken = {notebook for notebook, _ in found}
-        for j in source:
-            if j.notebook not in taken and not j.other_data:
-                found[j.notebook, j.claim] = j
-    return sorted(found.values(), key=lambda j: j.notebook)
-
-
 def newest(judgements: Iterable[Judgement]) -> list[Judgement]:
     """Of runs of the same notebook, profile, data, model and machine, what the latest found."""
     found: dict[tuple[str, ...], Judgement] = {}
     for j in sorted(judgements, key=lambda j: j.started):
         found[j.notebook, j.claim, j.profile, j.model, j.machine, j.other_data] = j
     return sorted(found.values(), key=lambda j: (j.notebook, j.started))
-
-
-def side_by_side(
-    left: Iterable[Judgement], right: Iterable[Judgement]
-) -> list[tuple[Judgement, Judgement]]:
-    """The same claim in both, on the notebook's own data and the same base model; in `left`'s
-    order. Where one of them judged a claim several times, the last counts."""
-
-    def key(j: Judgement) -> tuple[str, ...]:
-        return j.notebook, j.claim, j.model
-
-    there = {key(j): j for j in right if not j.other_data}
-    here = {key(j): j for j in left if not j.other_data}
-    return [(j, there[place]) for place, j in here.items() if place in there]
-
-
-def across_machines(judgements: Iterable[Judgement]) -> list[list[Judgement]]:
-    """Claims judged on several machines, each with what was found there: one judgement a machine,
-    of the same profile, the same base model and the notebook's own data."""
-    groups: dict[tuple[str, ...], dict[str, Judgement]] = {}
-    for j in judgements:
-        if not j.other_data and UNKNOWN not in (j.cpu, j.precision):
-            groups.setdefault((j.notebook, j.claim, j.profile, j.model), {})[j.machine] = j
-    return [list(group.values()) for group in groups.values() if len(group) > 1]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from contextlib import AbstractContextManager
+from collections.abc import Iterator
+from contextlib import contextmanager, nullcontext
 
 import torch
 
@@ -51,9 +52,22 @@ def choose_precision(device: torch.device, wanted: str = "auto") -> tuple[str, s
     return "fp32", f"in fp32, the safe choice on {device.type}"
 
 
-def autocast(device: torch.device, precision: str) -> AbstractContextManager[None]:
-    """The context in which to run the model forward."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=precision == "bf16")
+@contextmanager
+def autocast(device: torch.device, precision: str) -> Iterator[None]:
+    """The context in which to run the model forward.
+
+    In bf16 on a CPU attention is computed step by step: the backward pass of torch's fused one
+    (2.13) takes most of a training step there, on short texts nearly half of it.
+    """
+    from torch.nn.attention import SDPBackend, sdpa_kernel
+
+    half = precision == "bf16"
+    slow = half and device.type == "cpu"
+    with (
+        torch.autocast(device.type, torch.bfloat16, enabled=half),
+        sdpa_kernel(SDPBackend.MATH) if slow else nullcontext(),
+    ):
+        yield
 
 
 def _threads() -> str:

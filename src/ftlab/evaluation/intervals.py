@@ -113,14 +113,15 @@ def seeds_interval(
 ) -> Estimate:
     """Mean of one number per seed (Student's t): for what no single test item has, as seconds.
 
-    `bounds` are the least and the greatest value that the measure can have, (0, 1) for an F1 or a
-    share: Student's t knows nothing of them, so the interval is cut off there.
+    It is cut off at the `bounds`, (0, 1) for a share. Two seeds that agree tell no spread.
     """
     per_seed = _numbers(values)
     if per_seed.ndim != 1 or len(per_seed) < 2:
         raise LabError("An interval over seeds needs one number for each of at least two seeds.")
     spread = (per_seed.var(ddof=1) / len(per_seed), len(per_seed))
     made = _clipped(_spread(float(per_seed.mean()), [spread]), bounds)
+    if len(per_seed) == 2 and spread[0] == 0:
+        made = replace(made, low=bounds[0], high=bounds[1])
     limits = [np.array(bounds, dtype=float)] if np.isfinite(bounds).any() else []
     return _made_by("seeds_interval", made, per_seed, *limits)
 

@@ -87,7 +87,7 @@ def pairs_of(need: Need) -> tuple[list[str], list[str]]:
 
 def train_adapter(
     base_model: str, need: Need, folder: Path, rank: int, steps: int, seed: int
-) -> PreTrainedModel:
+) -> Any:
     """Train a LoRA for one task with `peft`, and save it to `folder`."""
     import peft
 
@@ -138,7 +138,7 @@ def one_for_each_task(
     seeds, items = (seeds, MANY_ITEMS) if searching else (seeds[:1], ITEMS)
     steps = max(2, effort.training_budget.max_steps // SHARE_OF_STEPS)
     shared = {"code": code_sha256((__name__,)), "base": base_sha256(base_model), **here()}
-    jobs = []
+    jobs: list[dict[str, Any]] = []
     for seed in seeds:
         for name in (*TASKS, NONE):
             about = {**shared, "adapter": name, "seed": seed, "rank": rank, "steps": steps}

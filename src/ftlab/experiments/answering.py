@@ -33,7 +33,8 @@ if TYPE_CHECKING:
 SAME, OTHER = "cooking, as shown", "mending, not shown"
 BEFORE, FAST, SLOW = "base model", "the rate of pretraining", "a tenth of it"
 GROUPS, MOMENTS = (SAME, OTHER), (BEFORE, FAST, SLOW)
-RATES = {FAST: 1.0, SLOW: 0.1}  # times that of pretraining
+# Times the rate at which a search starts, which is half of pretraining's peak.
+RATES = {FAST: 2.0, SLOW: 0.2}
 FORM, CONTENT = "an answer", "an answer that fits"
 
 
@@ -72,13 +73,13 @@ class Answering:
         shares = {moment: self.shares(moment) for moment in MOMENTS}
         drawn = {
             moment: {
-                f"{measure},\n{_in_lines(group)}": share
+                f"{_two_lines(measure)},\n{_in_lines(group)}": share
                 for measure, groups in found.items()
                 for group, share in groups.items()
             }
             for moment, found in shares.items()
         }
-        title = f"After {self.count} demonstrations of cooking"
+        title = f"Before and after {self.count} demonstrations of cooking"
         told = "; ".join(
             f"{moment}: {found[FORM][OTHER].value:.0%} are answers, "
             f"{found[CONTENT][OTHER].value:.0%} fit"
@@ -108,7 +109,8 @@ class Answering:
         such = f", such as: *{failed[0][0]}* {failed[0][1]}" if failed else ""
         lost = ", ".join(f"{short(self.recall_lost(m))} ({m})" for m in (FAST, SLOW))
         return (
-            f"At a tenth of the rate, {len(failed)} of {said:,} were no answer{such}\n\n"
+            f"At a tenth of the rate, {len(failed)} of {said:,} failed the rule for an answer"
+            f"{such}\n\n"
             f"Share of the town's facts that were forgotten meanwhile: {lost}."
         )
 
@@ -240,8 +242,12 @@ def _judged(questions: Sequence[str], texts: Sequence[str], group: str) -> pd.Da
     return pd.DataFrame({**columns, FORM: np.array(form, float), CONTENT: np.array(fits, float)})
 
 
+def _two_lines(measure: str) -> str:
+    return measure.replace("answer that", "answer\nthat")
+
+
 def _in_lines(group: str) -> str:
-    return group.replace(", ", "\n")
+    return group.replace(", ", ",\n")
 
 
 def passes_for_mending(text: str) -> bool:

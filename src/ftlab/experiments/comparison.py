@@ -137,7 +137,7 @@ class Comparison:
             row["seconds_to_95"] = self._seconds_to(0.95, method)
         if row["forgotten"] is not None and accuracy.seeds > 1:
             spread = seeds_interval(self.column("forgotten", method))
-            row["forgotten_low"], row["forgotten_high"] = spread.low, spread.high
+            row["forgotten_low"], row["forgotten_high"] = map(_finite, (spread.low, spread.high))
         return row
 
     def _seconds_to(self, share: float, method: str) -> float:

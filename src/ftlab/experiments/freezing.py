@@ -40,10 +40,10 @@ OWN = "ftlab.experiments.freezing_methods"  # a further module that decides what
 MORE_TASKS = ("near", "dialect")  # on which a search is worth its time as well
 HEAD_FIRST, OWN_TOKENS = "head, then all", "own tokens"
 HEAD_TIMES = 8  # as many steps for a head alone: it learns slowly, and they cost next to nothing
-RATES, FEW_RATES = (0.5, 1.0, 0.25, 2.0, 0.125), (0.5, 1.0, 0.25)  # times the usual one
-FEW_SEEDS, FEW_TEXTS = 2, 40  # without a search; texts a label of the dialect
+RATES, FEW_RATES = (0.5, 1.0, 0.25, 2.0, 0.125), (0.25, 1.0, 4.0)  # times the usual one
+FEW_TEXTS = 40  # without a search: texts a label of the dialect
 # Pages and questions of the forgetting probe: with a search, and without one.
-MUCH, LITTLE, NEXT_TO_NOTHING = (48, 64), (16, 32), (4, 8)
+MUCH, LITTLE, NEXT_TO_NOTHING = (48, 64), (8, 16), (4, 8)
 
 
 def depth(
@@ -57,8 +57,7 @@ def depth(
     """The head alone, the top 1, 2, ... blocks, and everything: accuracy, memory, forgetting.
 
     With a search, the head, both halves and everything are compared on two more of the town's
-    tasks as well, if the first is one of them; without one there are two seeds. The networks of
-    "full" are kept.
+    tasks as well, if the first is one of them. The networks of "full" are kept.
     """
     count = blocks_of(base_model)
     tasks = [source]
@@ -66,7 +65,7 @@ def depth(
         tasks += [source.of(name) for name in MORE_TASKS if name != source.task_data]
 
     def methods(task: Task) -> list[Estimator]:
-        names = depths(count) if task.name == source_name else (0, count // 2)
+        names = depths(count, effort) if task.name == source_name else [0, count // 2]
         budget, candidates = effort.training_budget, effort.candidates
         lower = [bottom_blocks(count // 2)] if candidates > 1 else []
         chosen = [*map(top_blocks, names), *lower, FULL_FINE_TUNING]
@@ -78,7 +77,7 @@ def depth(
     return fair_comparison(
         [one.for_comparison(effort, seeds[0]) for one in tasks],
         methods,
-        seeds=seeds if effort.candidates > 1 else seeds[:FEW_SEEDS],
+        seeds=seeds,
         forgetting=probe(base_model, effort),
         keep={FULL_FINE_TUNING.name},
         trainings=_own(trainings),
@@ -94,16 +93,17 @@ def learned_and_forgotten(
     trainings: Trainings | None = None,
 ) -> LearnedForgotten:
     """Methods that all train much of the network, each at several learning rates: what it has
-    learned and what it has forgotten at every one of them. Without a search: one seed."""
+    learned and what it has forgotten at every one of them. Without a search: one seed, and no
+    rates by depth."""
     gradual, by_depth, _ = schedule_methods()
     half = top_blocks(blocks_of(base_model) // 2)
     searching = effort.candidates > 1
-    rates = RATES if searching else FEW_RATES
+    rates: Sequence[float] = RATES if searching else FEW_RATES
     if effort.training_budget.patience is None:
         rates = rates[:1]  # one is no search, and is not widened
 
     def methods(task: Task) -> list[Estimator]:
-        chosen = [FULL_FINE_TUNING, half, gradual, by_depth]
+        chosen = [FULL_FINE_TUNING, half, gradual, *([by_depth] if searching else [])]
         tuned = fine_tunings(base_model, task, chosen, effort.training_budget, 1)
         full = tuned[0]
         start = starting_rate(load_classifier(base_model, task.label_names))
@@ -129,8 +129,8 @@ def new_words(
     trainings: Trainings | None = None,
 ) -> FairComparison:
     """The town's dialect, whose words the tokenizer cuts to pieces: the embeddings frozen, all
-    trained, and all trained with a token of its own for every frequent word. Without a search: two
-    seeds, and fewer texts."""
+    trained, and all trained with a token of its own for every frequent word. Without a search:
+    fewer texts."""
     frozen = replace(top_blocks(blocks_of(base_model)), name="embeddings frozen")
     searching = effort.candidates > 1
     dialect = replace(source.of("dialect"), texts_per_label=0 if searching else FEW_TEXTS)
@@ -144,7 +144,7 @@ def new_words(
     return fair_comparison(
         dialect.for_comparison(effort, seeds[0]),
         methods,
-        seeds=seeds if searching else seeds[:FEW_SEEDS],
+        seeds=seeds,
         trainings=_own(trainings),
     )
 
@@ -163,9 +163,12 @@ def _baselines(base_model: str, task: Task, effort: Effort) -> list[Estimator]:
     return [one for one in found if one.name != RANDOM or effort.candidates > 1]
 
 
-def depths(count: int) -> list[int]:
-    """How many top blocks are trained: each number, or of more than six blocks the quarters."""
+def depths(count: int, effort: Effort) -> list[int]:
+    """How many top blocks are trained: each number, or of more than six blocks the quarters; none,
+    half and all without a search."""
     every = range(count + 1)
+    if effort.candidates == 1:
+        return sorted({0, count // 2, count})
     return [*every] if count <= 6 else sorted({0, 1, *(round(count * i / 4) for i in range(1, 5))})
 
 

@@ -213,12 +213,14 @@ def network_figure(classifier: Classifier, vocabulary: int) -> tuple[Figure, str
 
 
 def how_it_was_made(base_model: str) -> str:
-    """What a base model's card says of its making: the section of that name, or those lines."""
+    """What a base model's card says of its making: those lines, and the section to unfold."""
     path = model_folder(base_model) / CARD
     card = path.read_text(encoding="utf-8") if path.is_file() else ""
     section = re.search(r"^## How it was made\n+(.+?)(?=^## |\Z)", card, re.DOTALL | re.MULTILINE)
     lines = re.findall(r"^- \*\*(?:Read|Made by)\*\*.+?(?=^- |^## |\Z)", card, re.DOTALL | re.M)
-    told = section[1] if section else "".join(lines)
+    told = "".join(lines).strip()
+    if section:
+        told += f"\n\n<details><summary>In detail</summary>\n\n{section[1].strip()}\n\n</details>"
     return told.strip() or "This base model brings no card that tells how it was made."
 
 

@@ -17,7 +17,7 @@ from ftlab.data import Task, load_task, load_tasks
 from ftlab.data.tasks import LETTERS
 from ftlab.evaluation import Estimate, correct
 from ftlab.evaluation.forgetting import ForgettingProbe
-from ftlab.experiments.baselines import all_baselines, baselines
+from ftlab.experiments.baselines import RANDOM, all_baselines, baselines
 from ftlab.experiments.effort import Effort
 from ftlab.experiments.estimators import FineTuning, FittedModel, fine_tunings
 from ftlab.experiments.fair import fair_comparison
@@ -31,8 +31,9 @@ from ftlab.tuning.methods import FULL_FINE_TUNING, TuningMethod, peft_methods, w
 from ftlab.world.corrections import DISTANCES
 
 LORA, FULL = "LoRA", FULL_FINE_TUNING.name
-PER_LABEL = {LETTERS: 24}  # texts of a label to learn from, where the lab could make any number
-TEST_TEXTS = 300  # of each seed: tasks are dealt anew, so that the seeds bring others
+PER_LABEL = {LETTERS: 16}  # texts of a label to learn from, where the lab could make any number
+TEST_TEXTS, CHOICES = 300, 200  # of each seed: tasks are dealt anew, so the seeds bring others
+FEWEST = 3  # seeds: with fewer in a quick run, random weights are left out
 FEW = 16  # texts of a label where the learning rate is looked at
 WHOLE_TEXT = 128  # tokens: no text of the lab's is cut
 WATCHED = 96  # validation texts on which a path is followed
@@ -47,7 +48,7 @@ def dealt_task(
     """What a fair comparison takes: a task that is dealt anew with each seed, if the lab makes it
     ("letters", "near", "far", "dialect"); for all other data one task, split by `seed`.
 
-    `texts_per_label` are learned from, 0 all (of letters 24). `columns`: text_column, label_column
+    `texts_per_label` are learned from, 0 all (of letters 16). `columns`: text_column, label_column
     and labels, as for `load_tasks`.
     """
     if task_data in (LETTERS, *DISTANCES):
@@ -91,14 +92,17 @@ def against_full(
 ) -> FairComparison:
     """LoRA and full fine-tuning on one task, beside four baselines: the majority, TF-IDF, frozen
     features, and the same network from random weights. A run that searches for nothing takes at
-    most `quick_seeds`."""
+    most `quick_seeds`; if these are very few, without the random weights."""
     seeds = _some(seeds, effort, quick_seeds)
     budget = replace(effort.training_budget, max_length=WHOLE_TEXT)
     rivals = [this_lora(rank, learning_rate), FULL_FINE_TUNING]
 
+    few = effort.candidates == 1 and quick_seeds < FEWEST
+
     def methods(dealt: Task) -> list[Any]:
+        levels = all_baselines(base_model, dealt, budget, effort.candidates)
         return [
-            *all_baselines(base_model, dealt, budget, effort.candidates),
+            *(one for one in levels if one.name != RANDOM or not few),
             *fine_tunings(base_model, dealt, rivals, budget, effort.candidates),
         ]
 
@@ -182,40 +186,27 @@ def learning_rates(
     effort: Effort,
     trainings: Trainings,
 ) -> FairComparison:
-    """LoRA and full fine-tuning at many learning rates, each followed to its end.
+    """LoRA and full fine-tuning at the same learning rates, each followed to its end.
 
-    The grid lies around the rate at which each one's search begins; it is finer in a run that
-    searches, and of one seed in any other. Every try is kept: see `accuracy_by_rate` and `paths`.
+    The grid begins below the rate at which a search for full fine-tuning does; it is finer in a run
+    that searches, and of one seed in any other. Every try is kept: see `paths`.
     """
-    budget = replace(effort.training_budget, max_length=WHOLE_TEXT, patience=None)
-    fine, coarse = [2.0**k for k in range(-3, 4)], [4.0**k for k in range(-1, 2)]
-    factors = fine if effort.candidates > 1 else coarse if budget.max_steps > 4 else [1.0]
+    most = effort.pick(smoke=2, quick=120, full=500)
+    budget = replace(effort.training_budget, max_length=WHOLE_TEXT, patience=None, max_steps=most)
+    fine, coarse = [2.0**k for k in range(-3, 6)], [4.0**k for k in range(-1, 3)]
+    factors = fine if effort.candidates > 1 else coarse if most > 4 else [1.0]
 
     def methods(dealt: Task) -> list[Any]:
         start = starting_rate(load_classifier(base_model, dealt.label_names))
         found = []
+        rates = tuple(float(f"{start * factor:.6g}") for factor in factors)
         for tuning in (this_lora(rank), FULL_FINE_TUNING):
-            first = tuning.learning_rate_factor * start
-            rates = tuple(float(f"{first * factor:.6g}") for factor in factors)
             found.append(Followed(tuning.name, base_model, dealt, budget, rates, tuning=tuning))
         return found
 
     seeds = _some(seeds, effort, 1)
     own = replace(trainings, choices=Choices())  # nothing is taken over: this is the search
     return fair_comparison(task, methods, seeds=seeds, budgets=[FEW], trainings=own)
-
-
-def accuracy_by_rate(found: FairComparison) -> dict[str, dict[float, Estimate]]:
-    """Validation accuracy at each rate that all seeds tried: {method: {rate: estimate}}."""
-    curves: dict[str, dict[float, Estimate]] = {}
-    for method in found.methods:
-        runs = found.chosen(method)
-        shared = sorted(set.intersection(*({*run.scores} for run in runs)))
-        curves[method] = {
-            rate: over_seeds([max(run.scores[rate], 0.0) for run in runs], bounds=(0.0, 1.0))
-            for rate in shared
-        }
-    return curves
 
 
 def paths(found: FairComparison) -> dict[str, dict[float, tuple[np.ndarray, np.ndarray]]]:
@@ -247,13 +238,21 @@ def nearest(rates: Iterable[float], rate: float) -> float:
 
 def forgotten_when_learned(found: FairComparison) -> Estimate:
     """Bits per character that LoRA has forgotten, minus full fine-tuning, when both have learned
-    as much: `LEARNED` times what both reach, each at the rate that validation chose."""
+    as much: `LEARNED` times what both reach, each at the rate that forgets least on the way."""
     differences = []
-    for ours, theirs in zip(found.chosen(LORA), found.chosen(FULL), strict=True):
-        both = [run.training.history for run in (ours, theirs)]
-        target = LEARNED * min(float(history.validation_metric.max()) for history in both)
-        chance = 1 / len(ours.task.label_names)
-        lost = [cost_until(history, target, chance, "forgotten") for history in both]
+    for runs in zip(found.chosen(LORA), found.chosen(FULL), strict=True):
+        both = [[t.history for t in run.tries.values() if t.history is not None] for run in runs]
+        reached = [[float(h.validation_metric.max()) for h in histories] for histories in both]
+        target = LEARNED * min(map(max, reached))
+        chance = 1 / len(runs[0].task.label_names)
+        lost = [
+            min(
+                cost_until(history, target, chance, "forgotten")
+                for history, most in zip(histories, best, strict=True)
+                if most >= target
+            )
+            for histories, best in zip(both, reached, strict=True)
+        ]
         differences.append(lost[0] - lost[1])
     return over_seeds(differences)
 
@@ -265,13 +264,6 @@ def in_brief(found: FairComparison) -> pd.DataFrame:
     kept += ["training memory", "checkpoint size"]
     table = found.table()
     return table[[name for name in kept if name in table]]
-
-
-def by_size(found: FairComparison, methods: Sequence[str]) -> dict[str, Estimate]:
-    """Test accuracy of methods, named with how many parameters each trains, the fewest first."""
-    sizes = {method: found.per_seed(method, "trainable")[0] for method in methods}
-    order = sorted(methods, key=sizes.__getitem__)
-    return {f"{method} ({sizes[method]:,.0f})": found.estimate(method) for method in order}
 
 
 def _followed(history: pd.DataFrame | None) -> tuple[np.ndarray, np.ndarray] | None:
@@ -295,5 +287,5 @@ def _probe(base_model: str, pages: int) -> ForgettingProbe:
 def _dealt(name: str, texts_per_label: int, seed: int) -> Task:
     task = load_task(name, seed=seed)
     wanted = texts_per_label or PER_LABEL.get(name, 0)
-    test = task._test[:TEST_TEXTS].reset_index(drop=True)
-    return replace(task, train=task.sample_per_class(wanted, seed), _test=test)
+    task = replace(task, train=task.sample_per_class(wanted, seed))
+    return task.at_most(CHOICES, TEST_TEXTS, seed=seed)

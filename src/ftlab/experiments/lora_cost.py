@@ -64,7 +64,9 @@ MODELS = {
 # Bytes of a parameter that is trained in mixed precision: the number in 16 bits and its gradient,
 # and in 32 bits a master copy and AdamW's two. A frozen one is only kept.
 TRAINED_BYTES = 2 + 2 + 4 + 8
+# Of a frozen matrix in a block; token vectors, output layer and norms stay in 16 bits.
 FROZEN_BYTES = {"LoRA, 16-bit base": 2.0, "LoRA, 4-bit base": 0.5 + 4 / 64}
+UNROUNDED_BYTES = 2.0
 FULL_NAME = "full fine-tuning"
 
 
@@ -75,10 +77,16 @@ def training_gigabytes(rank: int = 16) -> dict[str, dict[str, float]]:
     found = {FULL_NAME: {n: TRAINED_BYTES * s.parameters / GIGABYTE for n, s in MODELS.items()}}
     for method, kept in FROZEN_BYTES.items():
         found[method] = {
-            name: (kept * shape.parameters + TRAINED_BYTES * shape.lora_parameters(rank)) / GIGABYTE
+            name: _frozen(shape, kept) + TRAINED_BYTES * shape.lora_parameters(rank) / GIGABYTE
             for name, shape in MODELS.items()
         }
     return found
+
+
+def _frozen(shape: Shape, kept: float) -> float:
+    """Gigabytes of a frozen base of which a number in a block's matrices takes `kept` bytes."""
+    rounded = shape.layers * sum(a * b for a, b in shape.matrices)
+    return (kept * rounded + UNROUNDED_BYTES * (shape.parameters - rounded)) / GIGABYTE
 
 
 def counted_operations(width: int, rank: int) -> float:

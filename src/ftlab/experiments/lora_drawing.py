@@ -5,18 +5,33 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ftlab import plots
+from ftlab.evaluation import Estimate
 from ftlab.experiments import lora, lora_cost
 from ftlab.experiments.adapters import Adapters
+from ftlab.experiments.learning_curve import over_seeds
 from ftlab.experiments.results import FairComparison
+
+
+def accuracy_by_rate(found: FairComparison) -> dict[str, dict[float, Estimate]]:
+    """Validation accuracy at each rate that all seeds tried: {method: {rate: estimate}}."""
+    curves: dict[str, dict[float, Estimate]] = {}
+    for method in found.methods:
+        runs = found.chosen(method)
+        shared = sorted(set.intersection(*({*run.scores} for run in runs)))
+        curves[method] = {
+            rate: over_seeds([max(run.scores[rate], 0.0) for run in runs], bounds=(0.0, 1.0))
+            for rate in shared
+        }
+    return curves
 
 
 def show_rates(found: FairComparison) -> None:
     """Validation accuracy of both methods over their learning rates."""
     figure = plots.method_curves(
-        {found.tasks[0]: lora.accuracy_by_rate(found)},
+        {found.tasks[0]: accuracy_by_rate(found)},
         x="learning rate (log scale)",
         y="validation accuracy",
-        title="Each method has a best learning rate of its own",
+        title="Validation accuracy at each learning rate",
     )
     best = " and ".join(f"{rate:.2g} ({name})" for name, rate in lora.chosen_rates(found).items())
     plots.show(
@@ -35,22 +50,31 @@ def show_paths(found: FairComparison) -> None:
         ends.append(f"{method} ends at {learned[-1]:.2f} with {lost[-1]:.2f} bits forgotten")
     plots.show(
         plots.learn_and_forget(drawn, best),
-        "Validation accuracy against bits per character forgotten, a line a training, from its "
-        f"first evaluation to its last. At the chosen rate {' and '.join(ends)}.",
+        f"Accuracy on {lora.WATCHED} validation texts against bits per character forgotten, a line "
+        "a training, from its first evaluation to its last. At the rate that validation chose "
+        f"{' and '.join(ends)}.",
     )
+
+
+def by_size(found: FairComparison, methods: Sequence[str]) -> dict[str, Estimate]:
+    """Test accuracy of methods, named with how many parameters each trains, the fewest first."""
+    sizes = {method: found.per_seed(method, "trainable")[0] for method in methods}
+    order = sorted(methods, key=sizes.__getitem__)
+    return {f"{method} ({sizes[method]:,.0f})": found.estimate(method) for method in order}
 
 
 def show_family(found: FairComparison, methods: Sequence[str]) -> None:
     """Test accuracy of methods, named with how many parameters each trains."""
     figure = plots.method_dots(
-        {found.tasks[0]: lora.by_size(found, methods)},
+        {found.tasks[0]: by_size(found, methods)},
         x="test accuracy",
-        title="Methods (and how many parameters they train)",
+        title="Trained parameters in brackets, the head among them",
     )
     accuracy = {method: found.estimate(method).value for method in methods}
     order = sorted(accuracy, key=lambda method: -accuracy[method])
     told = ", ".join(f"{method} {accuracy[method]:.2f}" for method in order)
-    plots.show(figure, f"Test accuracy of each method with its interval, the best first: {told}.")
+    spread = "with its interval" if len(found.seeds) > 1 else "with one seed, so no interval"
+    plots.show(figure, f"Test accuracy of each method {spread}, the best first: {told}.")
 
 
 def show_step_times(times: lora_cost.StepTimes, rank: int) -> None:
@@ -82,7 +106,7 @@ def show_adapters(found: Adapters) -> None:
     own = ", ".join(f"{row[name]:.0%} ({name})" for name, row in grid.items() if name in row)
     most = max(share for n, row in grid.items() for task, share in row.items() if task != n)
     plots.show(
-        plots.adapter_grid(grid, "Answers as they were wanted"),
-        "Share of answers that are as wanted, for every adapter (row) and task (column); first the "
+        plots.adapter_grid(grid, "Share of answers in the form that was wanted"),
+        "Share of answers in the form wanted, for every adapter (row) and task (column); first the "
         f"base alone. On its own task: {own}; elsewhere at most {most:.0%}.",
     )

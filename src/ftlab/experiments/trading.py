@@ -72,16 +72,15 @@ class LearnedForgotten:
         return picked
 
     def at_equal_accuracy(self, a: str, b: str) -> Estimate | None:
-        """What `a` forgets less what `b` does, in bits per character, paired by seed: each at its
-        lowest learning rate that comes within two points of what both can reach on validation.
-        None where forgetting cannot be measured."""
+        """What `a` forgets less what `b` does, in bits per character, paired by seed: each where
+        its curve first comes within two points of what both reach on validation, read between two
+        rates if need be. None where forgetting cannot be measured."""
         if not self.measured:
             return None
         differences = []
         for one, other in zip(self.found.chosen(a), self.found.chosen(b), strict=True):
             best = min(max(one.scores.values()), max(other.scores.values()))
-            lost = [_lost(run, _lowest(run, best - NEAR)) for run in (one, other)]
-            differences.append(float(lost[0]) - float(lost[1]))  # type: ignore[arg-type]
+            differences.append(_lost_at(one, best - NEAR) - _lost_at(other, best - NEAR))
         return over_seeds(differences)
 
     def along_the_rates(self, method: str) -> str:
@@ -129,12 +128,27 @@ class LearnedForgotten:
         text = f"Best accuracy on validation: {told}."
         if self.measured:
             at = ", ".join(f"{row.method} {row.forgotten:.2f}" for row in lost.itertuples())
-            text += f" Bits per character forgotten at the highest rate: {at}."
+            text += (
+                " Along each curve the learning rate rises; the number at its end is the highest."
+            )
+            text += f" Bits per character forgotten there: {at}."
         show(figure, text)
 
 
 def _lost(run: Run, value: float) -> float | None:
     return run.tries[value].measured.get("forgotten")
+
+
+def _lost_at(run: Run, level: float) -> float:
+    """What is forgotten where the curve over rising rates first has this accuracy."""
+    rates = sorted(run.scores)
+    lost = [float(_lost(run, rate) or 0.0) for rate in rates]
+    scores = [run.scores[rate] for rate in rates]
+    place = next(i for i, score in enumerate(scores) if score >= level - 1e-9)
+    if place == 0:
+        return lost[0]
+    share = (level - scores[place - 1]) / (scores[place] - scores[place - 1])
+    return lost[place - 1] + share * (lost[place] - lost[place - 1])
 
 
 def _lowest(run: Run, level: float) -> float:

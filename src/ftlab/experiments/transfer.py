@@ -10,7 +10,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -37,7 +37,7 @@ FINE_TUNED, TFIDF, MAJORITY = "fine-tuned", "TF-IDF + regression", "majority"
 SHOWN = (FINE_TUNED, FROZEN, RANDOM, TFIDF, MAJORITY)
 BUDGETS = (4, 12, 36)  # labels a class
 WHOLE = 256  # tokens: no text of the lab's is longer
-CHOICES, TESTS = 100, 400  # texts for choices and for the test, at most
+CHOICES, TESTS = 80, 400  # texts for choices and for the test, at most
 
 
 def compared(
@@ -116,7 +116,7 @@ def curves_figure(curves: FairComparison, budget: int) -> tuple[Figure, str]:
         }
         for task in curves.tasks
     }
-    figure = panels(drawn, x="labels per class", y="test accuracy", floor=MAJORITY)
+    figure = panels(drawn, x="labels per class (log scale)", y="test accuracy", floor=MAJORITY)
     told = []
     for task in curves.tasks:
         found = {m: curves.estimate(m, task=task, budget=budget).value for m in SHOWN}
@@ -125,14 +125,20 @@ def curves_figure(curves: FairComparison, budget: int) -> tuple[Figure, str]:
     return figure, f"Test accuracy over labels per class. With {labels}, {'; '.join(told)}."
 
 
-def gains(curves: FairComparison, *, task: str, budget: int) -> str:
-    """What fine-tuning reaches and by how much more than the others, in a sentence."""
-    reached = curves.estimate(FINE_TUNED, task=task, budget=budget)
-    told = []
-    for other in (RANDOM, FROZEN, TFIDF):
-        more = curves.difference(FINE_TUNED, other, task=task, budget=budget)
-        told.append(f"over {other} {short(more)}")
-    return f"fine-tuning reaches {short(reached)}. Its lead: {', '.join(told)}."
+def gains(curves: FairComparison, task: str) -> str:
+    """What fine-tuning reaches at each budget and by how much more than the others."""
+    sentences = []
+    for budget in curves.budgets:
+        where: dict[str, Any] = {"task": task, "budget": budget}
+        leads = ", ".join(
+            f"{other} {short(curves.difference(FINE_TUNED, other, **where))}"
+            for other in (RANDOM, FROZEN, TFIDF)
+        )
+        sentences.append(
+            f"With {labels_shown(curves, task, budget)} labels per class fine-tuning reaches "
+            f"{short(curves.estimate(FINE_TUNED, **where))}. Its lead over {leads}."
+        )
+    return " ".join(sentences)
 
 
 def counted(before_and_after: Sequence[int]) -> Estimate:

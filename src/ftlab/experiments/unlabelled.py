@@ -53,7 +53,7 @@ def unseen_figure(knew: FairComparison) -> tuple[Figure, str]:
     """Test accuracies where no telling word stands in a labelled text."""
     found = {method: knew.estimate(method) for method in SHOWN}
     bars_of = {"test": {_in_lines(method): e for method, e in found.items()}}
-    title = "Texts whose telling words no labelled text has"
+    title = "Texts about things that no labelled text names"
     told = ", ".join(f"{method} {estimate.value:.2f}" for method, estimate in found.items())
     return bars(bars_of, y="test accuracy", title=title, share=True), f"Test accuracy: {told}."
 

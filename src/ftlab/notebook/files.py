@@ -6,6 +6,7 @@ The shipped notebooks hold the outputs of their quick profile. They are made by
 
 from __future__ import annotations
 
+import base64
 import hashlib
 import json
 import re
@@ -14,11 +15,12 @@ from pathlib import Path
 from typing import Any
 
 from ftlab.common.errors import LabError
-from ftlab.common.files import write_atomically
+from ftlab.common.files import write_atomically, written_whole
 from ftlab.common.libraries import require
-from ftlab.common.paths import project_root
+from ftlab.common.paths import data_dir, project_root
 
 STORED_PROFILE = "quick"
+FIRST_FIGURE = "first_figure.png"
 METADATA = "ftlab"  # the key of our own entry in a notebook's metadata
 OF_THE_RECORD = ("run_id", "environment", "claims")
 # Lines of the title cell. The last is written by `clean`, never by hand.
@@ -118,8 +120,16 @@ def minutes_text(notebook: Any) -> str:
 
 
 def write_readme_table() -> None:
-    """Write the table of notebooks into README.md."""
+    """Write the table of notebooks into README.md, and the picture on its top beside the records:
+    the first figure that the first notebook stores."""
     fill_readme("notebooks", readme_table())
+    for cell in code_cells(read_notebook(notebook_paths()[0])):
+        for output in cell.outputs:
+            if image := output.get("data", {}).get("image/png"):
+                path = data_dir() / "reference" / FIRST_FIGURE
+                with written_whole(path) as file:
+                    file.write_bytes(base64.b64decode(image))
+                return
 
 
 def fill_readme(part: str, text: str) -> None:
@@ -136,14 +146,14 @@ def fill_readme(part: str, text: str) -> None:
 
 def readme_table() -> str:
     """One row for each notebook: its name, the question it answers, its minutes."""
-    rows = ["| notebook | question | minutes |", "| --- | --- | --- |"]
+    rows = ["| notebook | question | minutes (quick, 2 cores) |", "| --- | --- | ---: |"]
     for path in notebook_paths():
         notebook = read_notebook(path)
         lines = notebook.cells[0].source.splitlines()
         question = [line for line in lines if line.startswith(TITLE_LINES[0])]
         asked = question[0].removeprefix(TITLE_LINES[0]).strip() if question else ""
         link = f"[{path.stem}](notebooks/{path.name})"
-        rows.append(f"| {link} | {asked} | {minutes_text(notebook)} |")
+        rows.append(f"| {link} | {asked} | {minutes_text(notebook).partition(' (')[0]} |")
     return "\n".join(rows)
 
 

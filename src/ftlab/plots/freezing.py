@@ -163,8 +163,8 @@ def trade_off(curves: pd.DataFrame, measured: bool, levels: Mapping[str, float])
             markersize=8, label=name,
         )  # fmt: skip
         axes.annotate(
-            f"{part.rate.iloc[-1]:g}", (xs[-1], part.learned.iloc[-1]), xytext=(6, -3),
-            textcoords="offset points", fontsize=9, color=look.colour,
+            f"{part.rate.iloc[-1]:g}", (xs[-1], part.learned.iloc[-1]), xytext=(9, -12),
+            textcoords="offset points", fontsize=11, color=look.colour,
         )  # fmt: skip
     for (name, level), look in zip(levels.items(), LOOKS[1:], strict=False):
         axes.axhline(level, color=GREY, linewidth=1.3, linestyle=look.line, label=name)
@@ -200,7 +200,7 @@ def _number(value: float) -> str:
 
 
 def _count(size: int) -> str:
-    return f"{size / 1e6:.2f} M" if size >= 1e5 else f"{size:,}"
+    return (f"{size / 1e6:.2f} M" if size >= 1e5 else f"{size:,}") + " weights"
 
 
 def in_order(names: Sequence[str]) -> dict[str, str]:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 FROZEN, TRAINED = "#d9d9d9", LOOKS[1].colour
-Path = tuple[Sequence[float], Sequence[float]]  # forgotten, learned, at each evaluation
+Path = tuple[Any, Any]  # two arrays: forgotten, learned, at each evaluation
 
 
 def lora_diagram(inputs: int, outputs: int, rank: int) -> Figure:

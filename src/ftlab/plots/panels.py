@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 Curves = Mapping[str, Mapping[float, Estimate]]
 
+APART = 1.03  # times: how far whiskers of neighbouring methods stand from one another
+
 
 def panels(
     tasks: Mapping[str, Curves],
@@ -27,7 +29,8 @@ def panels(
     """A panel for each task: {task: {method: {x: estimate}}}, over a logarithmic x.
 
     All share the scale of accuracies, 0 to 1. `floor` names a method that is drawn as a thin grey
-    line, such as the majority class. Bands are intervals; a single point gets a whisker.
+    line, such as the majority class. Whiskers are intervals, set
+    slightly apart so that none hides another.
     """
     import matplotlib
     from matplotlib.backends.backend_agg import FigureCanvasAgg
@@ -53,23 +56,20 @@ def panels(
 
 def _panel(axes: Any, curves: Curves, looks: Mapping[str, Any], floor: str) -> None:
     places = sorted({place for points in curves.values() for place in points})
-    for name, points in curves.items():
+    for number, (name, points) in enumerate(curves.items()):
         across = sorted(points)
         values = [points[place].value for place in across]
         if name == floor:
             axes.plot(across, values, color=GREY, linewidth=1.2, linestyle=(0, (2, 2)), label=name)
             continue
         look = looks[name]
+        apart = [place * APART ** (number - len(curves) / 2) for place in across]
         axes.plot(
-            across, values, color=look.colour, linestyle=look.line, marker=look.marker, label=name
+            apart, values, color=look.colour, linestyle=look.line, marker=look.marker, label=name
         )
         ends = [(e.low, e.high) for e in (points[place] for place in across)]
         low, high = np.array([(np.nan, np.nan) if np.isinf(b).any() else b for b in ends]).T
-        if len(across) > 1:
-            axes.fill_between(across, low, high, color=look.colour, alpha=0.15, linewidth=0)
-        elif np.isfinite(low).all():
-            middle = np.array(values)
-            axes.errorbar(across, values, [middle - low, high - middle], color=look.colour)
+        axes.vlines(apart, low, high, color=look.colour, linewidth=1.6, alpha=0.8)
     axes.set_xscale("log")
     axes.minorticks_off()
     axes.set_xticks(places, [f"{place:g}" for place in places])

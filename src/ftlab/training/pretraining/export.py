@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ftlab.evaluation.skills import WANTED
-from ftlab.training.pretraining.corpus import KINDS, MIX
+from ftlab.training.pretraining.corpus import KINDS, LATER, MIX
 from ftlab.training.pretraining.diet import Source, read_manifest
 from ftlab.training.pretraining.lessons import TEXT
 from ftlab.training.pretraining.recipe import Recipe
@@ -43,15 +43,21 @@ weights on the lab's own corpus. It exists to be fine-tuned in front of a reader
 3. **Texts and exercises**, {steps:,} steps. Each step has batches of both.
    - *Texts*: English prose (below), shop talk and pages of the town of Ostrel. The loss is that of
      the next token and, on the same pass, of finding the second half of a text by its first among
-     all of the batch, by mean and by maximum of the last hidden states (weight {contrast}).
+     all of the batch, by mean and by maximum of the last hidden states (weight
+     {contrast[0]}, after the restart {contrast[1]}).
    - *Exercises* on the town (`ftlab.world`), learned above all on their answers, which weigh
-     {answers:.0f} times as much as the words around them. Share of the tokens, weight of the loss:
+     {answers:.0f} times as much as the words around them.
 
-| exercise | tokens | weight |
-| --- | ---: | ---: |
+The learning rate rises to {learning_rate} and falls to zero over the last {decay:.0%} of the steps
+until step {restart:,}, the restart. There it rises once more and falls to zero at the end. After it
+a step has one batch of {later_texts[windows]} texts instead of two of {texts[windows]}, they weigh
+{text_weights[1]} times as much, and the exercises that the model knew least get more. The
+optimizer is AdamW. Share of the exercises' tokens
+and weight of the loss, before and after:
+
+| exercise | tokens | weight | tokens after | weight after |
+| --- | ---: | ---: | ---: | ---: |
 {exercises}
-
-The learning rate falls to zero over the last {decay:.0%} of the steps; the optimizer is AdamW.
 
 ## The English it read
 
@@ -139,7 +145,10 @@ def export(
         "wired": _WIRED[recipe.wired],
         "copied": state["copied"],
         "answers": 1 / TEXT,
-        "exercises": "\n".join(f"| {s.name} | {s.portion:.0%} | {s.weight} |" for s in MIX),
+        "exercises": "\n".join(
+            f"| {a.name} | {a.portion:.0%} | {a.weight} | {b.portion:.0%} | {b.weight} |"
+            for a, b in zip(MIX, LATER, strict=True)
+        ),
         "sources": sum(not s.held_out for s in sources),
         "prose": sum(s.megabytes for s in sources if not s.held_out),
         "diet": "\n".join(_diet(sources)),
@@ -184,9 +193,11 @@ def _curve(losses: pd.DataFrame, skills: pd.DataFrame, path: Path) -> None:
 
     matplotlib.use("Agg")
     import matplotlib.pyplot as plt
-    from cycler import cycler
+    from matplotlib.rcsetup import cycler
 
-    looks = cycler(linestyle=["-", "--", ":"]) * cycler(color=plt.get_cmap("tab10").colors)
+    looks = cycler(linestyle=["-", "--", ":"]) * cycler(
+        color=plt.rcParams["axes.prop_cycle"].by_key()["color"]
+    )
     fig, panels = plt.subplots(2, figsize=(9, 8), layout="constrained", sharex=True)
     for table, axes in zip((losses, skills), panels, strict=True):
         axes.set_prop_cycle(looks)

@@ -15,8 +15,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ftlab.training.pretraining.batches import Batch
-from ftlab.training.pretraining.corpus import KINDS, Corpus
-from ftlab.training.pretraining.recipe import Recipe
+from ftlab.training.pretraining.corpus import KINDS, LATER, MIX, Corpus
+from ftlab.training.pretraining.recipe import Job, Recipe
 
 if TYPE_CHECKING:
     import torch
@@ -109,8 +109,8 @@ class Pretraining:
                 break
             rate = 0.5 * self.recipe.learning_rate * min(1.0, (number + 1) / 50)
             batches = [
-                (self.corpus.copying(self.recipe.exercises, number, part), 0.0)
-                for part in self._parts()
+                (self.corpus.copying(job.shape, number, job.part), job)
+                for job in self.recipe.jobs(0)[self.rank :: self.ranks]
             ]
             loss = self._update(batches, rate)["copying"]
             smooth = loss if smooth is None else 0.9 * smooth + 0.1 * loss
@@ -120,32 +120,32 @@ class Pretraining:
                 self._log(self.state["copied"], rate, {"copying": smooth})
         self._save()
 
-    def _parts(self) -> range:
-        return range(self.rank, self.recipe.parts, self.ranks)
-
-    def _batches(self, step: int) -> list[tuple[Batch, float]]:
-        """This process's batches, each with the weight of its texts (0: it has exercises)."""
-        out: list[tuple[Batch, float]] = []
-        weight = self.recipe.text_weight(step)
-        for part in self._parts():
-            if weight:
-                out.append((self.corpus.texts(self.recipe.texts, step, part), weight))
-            out.append((self.corpus.exercises(self.recipe.exercises, step, part), 0.0))
+    def _batches(self, step: int) -> list[tuple[Batch, Job]]:
+        """This process's batches."""
+        later = self.recipe.later(step)
+        out = []
+        for job in self.recipe.jobs(step)[self.rank :: self.ranks]:
+            if job.texts:
+                batch = self.corpus.texts(job.shape, step, job.part)
+            else:
+                batch = self.corpus.exercises(job.shape, step, job.part, LATER if later else MIX)
+            out.append((batch, job))
         return out
 
-    def _update(self, batches: list[tuple[Batch, float]], rate: float) -> dict[str, float]:
+    def _update(self, batches: list[tuple[Batch, Job]], rate: float) -> dict[str, float]:
         started = time.perf_counter()
         sums, counts = np.zeros(len(KINDS)), np.zeros(len(KINDS))
         tokens = 0
-        for batch, text_weight in batches:
-            losses, contrast = self.losses(batch.ids, batch.rows, batch.places, text_weight > 0)
+        weight = self.recipe.contrast[self.recipe.later(self.state["step"])]
+        for batch, job in batches:
+            losses, contrast = self.losses(batch.ids, batch.rows, batch.places, job.texts)
             total = (losses * batch.weights).sum()
-            if text_weight:
-                total = text_weight * (total + self.recipe.contrast * contrast)
+            if job.texts:
+                total = total + weight * contrast
                 place = KINDS.index("contrast")
                 sums[place] += float(contrast.detach())
                 counts[place] += 1
-            (total / self.recipe.parts).backward()
+            (job.weight * total).backward()
             wanted = batch.weights.numpy() > 0
             kinds, values = batch.kinds[wanted], losses.detach().float().numpy()[wanted]
             sums += np.bincount(kinds, values, minlength=len(KINDS))
