@@ -59,6 +59,10 @@ def average(logits: np.ndarray) -> np.ndarray:
     return np.asarray(probabilities(logits).mean(0).argmax(1))
 
 
+def _alone(logits: np.ndarray) -> np.ndarray:
+    return np.asarray(logits.argmax(2))
+
+
 def soup(models: Sequence[Classifier]) -> Classifier:
     """One network whose every weight is the mean of theirs."""
     mixed = copy.deepcopy(models[0])
@@ -97,12 +101,10 @@ class Networks:
         found = []
         for seed, labels in self.labels.items():
             logits = self.logits[kind, seed]
-            answers = {
-                ONE: lambda logits=logits: logits.argmax(2),
-                VOTE: lambda logits=logits: vote(logits),
-                AVERAGE: lambda logits=logits: average(logits),
-                SOUP: lambda kind=kind, seed=seed: self.soups[kind, seed].argmax(1),
-            }[rule]()
+            if rule == SOUP:
+                answers = self.soups[kind, seed].argmax(1)
+            else:
+                answers = {ONE: _alone, VOTE: vote, AVERAGE: average}[rule](logits)
             found.append((answers == labels).reshape(-1, len(labels)).mean(0))
         return found
 
@@ -222,7 +224,9 @@ def networks(
     made = makers(source, base_model, rate, seeds=seeds, effort=effort)
     code = code_sha256((*trainings.modules, AtSetting.__module__))
     kinds = (ALIKE, BAGS, HEADS)
-    jobs = [{"maker": maker, "kind": kind, "code": code} for maker in made for kind in kinds]
+    jobs: list[dict[str, Any]] = [
+        {"maker": maker, "kind": kind, "code": code} for maker in made for kind in kinds
+    ]
     if worth_processes(len(jobs) * effort.pick(smoke=0, quick=WORTH, full=WORTH), WORTH):
         found = in_parallel(_said, jobs, "sets of networks")
     else:

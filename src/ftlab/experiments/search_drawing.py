@@ -78,16 +78,20 @@ def show_tried(space: Space, settings: dict[str, Sequence[Setting]]) -> None:
         way: ([one[RATE] for one in tried], [one[DECAY] for one in tried])
         for way, tried in settings.items()
     }
-    ends = tuple((space[name].low, space[name].high) for name in (RATE, DECAY))  # type: ignore[attr-defined]
+    across, up = (
+        (float(side.low), float(side.high))  # type: ignore[attr-defined]
+        for side in (space[RATE], space[DECAY])
+    )
     figure = searching.where_tried(
-        points,
-        x=RATE,
-        y=DECAY,
-        limits=ends,
+        points, x=RATE, y=DECAY, limits=(across, up),
         title="The marks below: which learning rates are tried",
-    )  # type: ignore[arg-type]
+    )  # fmt: skip
     told = "; ".join(f"{way} {len({*xs})} learning rates" for way, (xs, _) in points.items())
-    plots.show(figure, f"Learning rate and weight decay of every try. There are: {told}.")
+    plots.show(
+        figure,
+        f"Learning rate and weight decay of every try. There are: {told}. "
+        "Where tries differ in the other hyperparameters alone, their points cover each other.",
+    )
 
 
 def show_searches(found: Searches) -> None:

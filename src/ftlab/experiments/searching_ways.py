@@ -88,7 +88,7 @@ def propose(study: optuna.Study, space: Space, way: str, seed: int) -> Trial:
 def random_settings(space: Space, count: int, seed: int) -> list[Setting]:
     """Settings drawn at random, each on its own."""
     study = optuna.create_study()
-    settings = []
+    settings: list[Setting] = []
     for number in range(count):
         study.sampler = sampler(RANDOM, seed, number)
         settings.append(study.ask(space).params)

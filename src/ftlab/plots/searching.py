@@ -23,10 +23,11 @@ if TYPE_CHECKING:
 
 SHORT = 20  # times as much from end to end: a short logarithmic axis
 Points = tuple[Sequence[float], Sequence[float]]
+Range = tuple[float, float]
 
 
 def where_tried(
-    panels: Mapping[str, Points], *, x: str, y: str, title: str, limits: tuple[Points, Points]
+    panels: Mapping[str, Points], *, x: str, y: str, title: str, limits: tuple[Range, Range]
 ) -> Figure:
     """The tries of each way as points, with a mark on the axis for every value of x among them.
 
@@ -84,6 +85,7 @@ def by_number(panels: Mapping[str, Sequence[float]], *, x: str, y: str, title: s
             marker=look.marker, markersize=8, linewidth=1,
         )  # fmt: skip
         axes.set(yscale="log", xlabel=x)
+        axes.set_xticks(sorted({1, *range(4, len(values) + 1, 4)}))
         axes.set_title(way, fontsize=12)
     all_axes[0].set_ylabel(y)
     _plain(all_axes[0])
@@ -158,7 +160,7 @@ def folds_diagram(count: int) -> Figure:
     for row in range(count + 1):
         height = -row - (0.5 if row else 0)
         for part in range(count):
-            held = part == (count - 1 if row == 0 else row - 1)
+            held = part == max(row - 1, 0)
             axes.add_patch(
                 Rectangle(
                     (part, height), 0.94, 0.8, facecolor=judges if held else learns,
