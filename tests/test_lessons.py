@@ -37,17 +37,6 @@ EXCEPTIONS: dict[str, dict[str, float]] = {
     "00_start_here": {"profile switches": 1},
     "02_layer_freezing": {"lines of the median code cell": 9},
     "03_lora": {"lines of the median code cell": 8.5},
-    "05_evaluation": {
-        "cells": 95,
-        "lines of code": 1600,
-        "lines of the longest code cell": 148,
-        "lines of the median code cell": 23,
-        "cells that import": 2,
-        "lines of imports": 79,
-        "claims": 30,
-        "profile switches": 27,
-        "loops that only record": 21,
-    },
 }
 FAMILY = re.compile(r"(distil|ro|de)?berta?(-.*)?|gpt-?2|(tiny)?llama|qwen[\d.]*|model_type", re.I)
 SHIPPED = pytest.mark.parametrize("path", notebook_paths(), ids=lambda path: path.stem)

@@ -18,12 +18,6 @@ DEFINED = {
         "four times as much for every token": "made up for an exercise",
         "at four times the price": "made up for an exercise",
     },
-    "05_evaluation": {
-        "ten times as much as a false alarm": "a made-up cost",
-        "three times as many more": "how the experiment is made",
-        "30 of 40, recall 30 of 50": "made up for an exercise",
-        "a difference of 3 points": "asked for in an exercise",
-    },
     "06_evaluation": {
         "two points of accuracy": "asked for",
         "the 2.5% and the 97.5% quantile": "how the exercise is made",

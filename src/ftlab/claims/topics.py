@@ -24,7 +24,6 @@ OF_NOTEBOOKS = {
     "03_": "lora",
     "04_": "facts",
     "05_rag": "facts",
-    "05_evaluation": "evaluation",
     "06_": "evaluation",
     "07_": "overfitting",
     "08_": "search",

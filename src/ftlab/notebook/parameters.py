@@ -201,7 +201,6 @@ NOTEBOOKS: dict[str, dict[str, Value]] = {
         "documents": "town",
         "questions": "town",
     },
-    "05_evaluation": {**LETTERS_DEFAULTS, "texts_per_label": 25},
     "06_evaluation": {**LETTERS_DEFAULTS, "texts_per_label": 6},
     "07_overfitting": {**LETTERS_DEFAULTS, "task_data": "near", "texts_per_label": 8},
     "08_search_and_ensembles": {**LETTERS_DEFAULTS, "texts_per_label": 8},
@@ -216,10 +215,8 @@ HELP_IN = {
     ("03_lora", "task_data"): f'"letters", {SOURCES}',
     ("04_retrieval", "chunk_size"): "words per passage; 0: a paragraph (town), 80 (your documents)",
     ("04_retrieval", "k"): "how many passages the model gets; 0: four",
-    ("05_evaluation", "task_data"): f'"letters", {SOURCES}',
     ("06_evaluation", "task_data"): f'"letters", {SOURCES}',
     ("08_search_and_ensembles", "task_data"): f'"letters", {SOURCES}',
-    ("05_evaluation", "texts_per_label"): "networks train on this many texts per label; 0: all",
     ("07_overfitting", "task_data"): f'"near", "letters", {SOURCES}',
     ("07_overfitting", "texts_per_label"): "few texts per label to learn; 0: a quarter of all",
 }
