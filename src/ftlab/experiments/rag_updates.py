@@ -22,7 +22,7 @@ from ftlab.experiments.rag_answers import Job, answers
 from ftlab.experiments.rag_case import K, case
 from ftlab.notebook.display import short
 from ftlab.rag import Passage, Retriever
-from ftlab.rag.answering import notes_prompt
+from ftlab.rag.room import notes_prompt
 from ftlab.tuning.sft import SFTConfig
 from ftlab.world import about, answer, build_world, question_prompt, statements, unseen_question
 from ftlab.world.facts import Fact, draw_value

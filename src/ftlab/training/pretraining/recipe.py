@@ -16,7 +16,6 @@ EXERCISES = Shape(windows=8, length=384, predicted=1280)
 LATER_TEXTS = Shape(windows=64, length=128, predicted=5120)
 
 
-
 @dataclass(frozen=True)
 class Cycle:
     """Steps until `until`, over which the rate rises, stays, and falls to zero: once in a recipe
