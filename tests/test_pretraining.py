@@ -12,7 +12,7 @@ from ftlab.models import load_causal_lm
 from ftlab.training.pretraining import corpus, loop, network, texts, wiring
 from ftlab.training.pretraining.batches import Shape, first_fit, lay
 from ftlab.training.pretraining.export import export
-from ftlab.training.pretraining.recipe import BASE, SIBLING
+from ftlab.training.pretraining.recipe import BASE, CYCLES, SIBLING
 from ftlab.training.pretraining.tokenizer import END, PAD, train_tokenizer
 from ftlab.world import exercises, phrasing
 
@@ -51,11 +51,10 @@ TINY = replace(
     steps=6,
     wired=False,
     warmup=2,
-    texts=Shape(windows=4, length=96, predicted=128),
-    exercises=Shape(windows=3, length=384, predicted=256),
-    restart=4,
-    later_texts=Shape(windows=6, length=96, predicted=128),
-    later_exercises=Shape(windows=4, length=384, predicted=256),
+    cycles=(
+        replace(CYCLES[0], until=4, texts=Shape(4, 96, 128), exercises=Shape(3, 384, 256)),
+        replace(CYCLES[1], until=6, texts=Shape(6, 96, 128), exercises=Shape(4, 384, 256)),
+    ),
     texts_from=0,
     ramp=1,
 )
@@ -71,7 +70,8 @@ def test_tokenizer_begins_every_text_with_the_end_token_and_encodes_any_script(t
 
 def test_batches_depend_on_seed_and_step_alone(small_corpus):
     for made in (small_corpus.exercises, small_corpus.texts):
-        shape = TINY.texts if made == small_corpus.texts else TINY.exercises
+        first = TINY.cycles[0]
+        shape = first.texts if made == small_corpus.texts else first.exercises
         once, again = made(shape, 900, 0), made(shape, 900, 0)
         other, part = made(shape, 901, 0), made(shape, 900, 1)
         for name in ("ids", "rows", "places", "weights"):
@@ -89,20 +89,30 @@ def test_every_kind_of_exercise_is_in_the_batches(small_corpus):
     assert {corpus.KINDS[k] for k in early.kinds} == {"copying", "reading"}
 
 
-def test_the_rate_falls_to_zero_twice_and_batches_change_at_the_restart():
-    recipe = replace(TINY, steps=30, restart=20, warmup=2, decay=0.5)
-    rates = [recipe.rate(step) for step in range(30)]
+def test_every_cycle_has_the_same_kinds_of_exercises_and_all_of_its_tokens():
+    for mix in corpus.MIXES:
+        assert [share.name for share in mix] == [share.name for share in corpus.MIX]
+        assert sum(share.portion for share in mix) == pytest.approx(1)
+
+
+def test_the_rate_falls_to_zero_in_each_cycle_and_batches_change_between_them():
+    first, second = TINY.cycles
+    cycles = (replace(first, until=20, decay=0.5), replace(second, until=25), second)
+    recipe = replace(TINY, steps=35, cycles=cycles, warmup=2)
+    rates = [recipe.rate(step) for step in range(35)]
     assert rates[0] < rates[1] == rates[9] == recipe.learning_rate
     assert rates[9] > rates[15] > rates[19] > 0
-    assert rates[20] < rates[21] > rates[25] > rates[29] > 0
+    for begin, end in ((20, 24), (25, 34)):
+        assert rates[begin] < rates[begin + 1] > rates[end - 1] > rates[end] > 0
     assert BASE.rate(BASE.steps) == 0
-    assert replace(recipe, steps=10).rate(10) == 0  # a run that ends before its restart
+    assert replace(recipe, steps=10).rate(10) == 0  # a run that ends within a cycle
     shapes = {step: {job.shape for job in recipe.jobs(step)} for step in (0, 19, 20)}
-    assert shapes[0] == {TINY.exercises}
-    assert shapes[19] == {TINY.exercises, TINY.texts}
-    assert shapes[20] == {TINY.later_exercises, TINY.later_texts}
+    assert shapes[0] == {first.exercises}
+    assert shapes[19] == {first.exercises, first.texts}
+    assert shapes[20] == {second.exercises, second.texts}
     # Two processes have a batch of each kind, or one each of the larger.
     assert [job.texts for job in recipe.jobs(19)] == [True, False, False, True]
+    assert [job.texts for job in recipe.jobs(20)] == [True, False]
 
 
 def test_what_is_predicted_is_the_next_token_of_the_same_row():
@@ -131,7 +141,7 @@ def test_where_not_all_can_be_predicted_answers_are_kept_and_others_count_for_al
 def test_a_row_sees_nothing_of_its_neighbours_in_a_window(small_corpus):
     model = replace(TINY, wired=False).network(0, 1)
     losses = network.Losses(model)
-    batch = small_corpus.exercises(TINY.exercises, 900, 0)
+    batch = small_corpus.exercises(TINY.cycles[0].exercises, 900, 0)
     changed = batch.ids.clone()
     changed[batch.rows == 1] = 5
     with torch.no_grad():

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from ftlab.evaluation.skills import WANTED
-from ftlab.training.pretraining.corpus import KINDS, LATER, MIX
+from ftlab.training.pretraining.corpus import KINDS, MIXES
 from ftlab.training.pretraining.diet import Source, read_manifest
 from ftlab.training.pretraining.lessons import TEXT
-from ftlab.training.pretraining.recipe import Recipe
+from ftlab.training.pretraining.recipe import Cycle, Recipe
 
 if TYPE_CHECKING:
     from transformers import LlamaForCausalLM, PreTrainedTokenizerBase
@@ -43,20 +43,22 @@ weights on the lab's own corpus. It exists to be fine-tuned in front of a reader
 3. **Texts and exercises**, {steps:,} steps. Each step has batches of both.
    - *Texts*: English prose (below), shop talk and pages of the town of Ostrel. The loss is that of
      the next token and, on the same pass, of finding the second half of a text by its first among
-     all of the batch, by mean and by maximum of the last hidden states (weight
-     {contrast[0]}, after the restart {contrast[1]}).
+     all of the batch, by mean and by maximum of the last hidden states.
    - *Exercises* on the town (`ftlab.world`), learned above all on their answers, which weigh
      {answers:.0f} times as much as the words around them.
 
-The learning rate rises to {learning_rate} and falls to zero over the last {decay:.0%} of the steps
-until step {restart:,}, the restart. There it rises once more and falls to zero at the end. After it
-a step has one batch of {later_texts[windows]} texts instead of two of {texts[windows]}, they weigh
-{text_weights[1]} times as much, and the exercises that the model knew least get more. The
-optimizer is AdamW. Share of the exercises' tokens
-and weight of the loss, before and after:
+The optimizer is AdamW. The learning rate rises to {learning_rate} and falls to zero in {cycles}
+cycles. From the second on a text's half is told from more others, and the exercises that the model
+knew least get more of the tokens:
 
-| exercise | tokens | weight | tokens after | weight after |
-| --- | ---: | ---: | ---: | ---: |
+| cycle | until step | texts a step | windows of exercises | weight of texts | of contrast |
+| ---: | ---: | ---: | ---: | ---: | ---: |
+{shapes}
+
+Share of the exercises' tokens and weight of the loss, by cycle:
+
+| exercise | {heads} |
+| --- | {rules} |
 {exercises}
 
 ## The English it read
@@ -141,13 +143,19 @@ def export(
         shutil.copyfile(manifest, output / MANIFEST)
     figures: dict[str, Any] = {
         **recipe.as_dict(),
-        "longest": recipe.exercises.length,
+        "longest": recipe.cycles[0].exercises.length,
         "wired": _WIRED[recipe.wired],
         "copied": state["copied"],
         "answers": 1 / TEXT,
+        "cycles": len(recipe.cycles),
+        "shapes": "\n".join(_cycle(i, c) for i, c in enumerate(recipe.cycles, 1)),
+        "heads": " | ".join(f"tokens, {i} | weight, {i}" for i in range(1, len(MIXES) + 1)),
+        "rules": " | ".join(2 * len(MIXES) * ["---:"]),
         "exercises": "\n".join(
-            f"| {a.name} | {a.portion:.0%} | {a.weight} | {b.portion:.0%} | {b.weight} |"
-            for a, b in zip(MIX, LATER, strict=True)
+            f"| {shares[0].name} | "
+            + " | ".join(f"{share.portion:.0%} | {share.weight}" for share in shares)
+            + " |"
+            for shares in zip(*MIXES, strict=True)
         ),
         "sources": sum(not s.held_out for s in sources),
         "prose": sum(s.megabytes for s in sources if not s.held_out),
@@ -162,6 +170,13 @@ def export(
     }
     (output / "MODEL_CARD.md").write_text(_CARD.format(**figures), encoding="utf-8")
     print(f"Exported to {output}: {figures['megabytes']:.1f} MB", flush=True)
+
+
+def _cycle(number: int, cycle: Cycle) -> str:
+    """A line of a table: the batches of a cycle's steps."""
+    windows = [cycle.parts * shape.windows for shape in (cycle.texts, cycle.exercises)]
+    cells = [number, f"{cycle.until:,}", *windows, cycle.text_weight, cycle.contrast]
+    return f"| {' | '.join(map(str, cells))} |"
 
 
 def _diet(sources: list[Source]) -> list[str]:

@@ -43,7 +43,7 @@ CYCLES = (
         decay=1.0,
     ),
     Cycle(
-        7000,
+        6400,
         LATER_TEXTS,
         Shape(windows=28, length=384, predicted=4480),
         parts=1,
