@@ -87,9 +87,10 @@ def test_what_pretraining_adds_to_one_task_more_than_to_another() -> None:
     curves = runs_of(
         fine_tuned={"like": right, "unlike": right}, random_weights={"like": wrong, "unlike": right}
     )
-    found = transfer.more_where_alike(curves, "like", "unlike", 4)
+    curves.budgets = [4, 12]
+    found = transfer.more_where_alike(curves, "like", "unlike")
     assert found.value == 1.0
-    assert transfer.more_where_alike(curves, "unlike", "like", 4).value == -1.0
+    assert transfer.more_where_alike(curves, "unlike", "like").value == -1.0
 
 
 def test_time_until_a_level_and_those_who_never_reach_it() -> None:

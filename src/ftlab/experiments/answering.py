@@ -157,8 +157,8 @@ def teach_to_answer(base_model: str, *, seeds: Sequence[int], effort: Effort) ->
         _taught,
         base_model,
         demonstrations=effort.pick(smoke=16, quick=160, full=160),
-        answers=effort.pick(smoke=8, quick=112, full=560),
-        facts=effort.pick(smoke=8, quick=100, full=100),
+        answers=effort.pick(smoke=8, quick=72, full=560),
+        facts=effort.pick(smoke=8, quick=40, full=100),
         epochs=effort.pick(smoke=1, quick=3, full=3),
     )
     parts = in_parallel(one, [{"seed": seed} for seed in seeds], "seeds")

@@ -85,7 +85,7 @@ def town_pages(count: int, seed: int | str) -> list[str]:
     """Pages of the town: portraits, letters to shops, bare questions with what follows them."""
     rng, town = random.Random(f"pages {seed}"), build_world()
     makers = (lambda r: biography(r.choice(town.known), r), letters.letter, web.page)
-    return [rng.choice(makers)(rng) for _ in range(count)]
+    return [makers[number % len(makers)](rng) for number in range(count)]
 
 
 def pretrain_live(*, seeds: Sequence[int], effort: Effort) -> LivePretraining:

@@ -15,7 +15,7 @@ from ftlab.experiments.baselines import RANDOM
 from ftlab.experiments.effort import Effort
 from ftlab.experiments.fair import fair_comparison
 from ftlab.experiments.keeping import Trainings
-from ftlab.experiments.results import FairComparison
+from ftlab.experiments.results import FULL, FairComparison
 from ftlab.experiments.transfer import SHOWN, least, methods, trimmed
 from ftlab.models import load_classifier, load_tokenizer
 from ftlab.plots import bars
@@ -45,6 +45,7 @@ def unseen_words(
         partial(unseen, most=least(effort)),
         partial(methods, base_model, effort),
         seeds=seeds,
+        budgets=[effort.pick(smoke=4, quick=50, full=FULL)],
         trainings=trainings,
     )
 
