@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import random
 
-from ftlab.experiments.effort import EFFORTS
 from ftlab.world import Fact, World
 
+REPLAYED, ASKED = 64, 100
 Facts = list[Fact]
 
 
-def old_facts(town: World, profile: str, seed: int) -> tuple[Facts, Facts]:
-    """Known facts of the town drawn by `seed`: some to mix into the training, others to ask for
-    afterwards, of which the `full` profile takes more."""
-    replayed, asked = EFFORTS[profile].pick(smoke=(16, 16), quick=(64, 100), full=(64, 400))
-    drawn = random.Random(seed).sample(town.known_facts(), replayed + asked)
-    return drawn[:replayed], drawn[replayed:]
+def old_facts(town: World, seed: int) -> tuple[Facts, Facts]:
+    """Known facts of the town drawn by `seed`: `REPLAYED` to mix into the training, and others,
+    `ASKED`, to ask for afterwards."""
+    drawn = random.Random(seed).sample(town.known_facts(), REPLAYED + ASKED)
+    return drawn[:REPLAYED], drawn[REPLAYED:]
