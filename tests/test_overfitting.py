@@ -25,6 +25,7 @@ from ftlab.experiments import (
     paths,
     watching,
 )
+from ftlab.experiments import overfitting_labels as labelled
 from ftlab.experiments import overfitting_reading as reading
 from ftlab.experiments.runs import Run
 from ftlab.models import load_classifier, load_tokenizer
@@ -87,7 +88,7 @@ def test_leaving_words_out_keeps_their_order_and_never_takes_all() -> None:
 
 def watched_run(
     seed: int, losses: list[float], right: list[float], *, kind: str = "no remedy",
-    strength: float = 0.0, own: tuple[float, ...] = (1.0, 0.1, 0.01, 0.001),
+    strength: float = 0.0, own: tuple[float, ...] = (1.0, 0.1, paths.LEVEL, 0.001),
 ) -> Run:  # fmt: skip
     """A training that was looked at before it began and three times after."""
     task = small_task()
@@ -122,8 +123,31 @@ TURNED = [2.0, 1.0, 1.5, 2.0]
 def test_what_is_said_of_the_turn_is_what_was_measured(
     losses: list[float], right: list[float], words: list[str]
 ) -> None:
-    told = reading.tell_turn(of(*(watched_run(seed, losses, right) for seed in (0, 1))))
+    seeds = [watched_run(seed, losses, [*right[:-1], right[-1] - seed / 100]) for seed in (0, 1)]
+    told = reading.tell_turn(of(*seeds))
     assert [word for word in words if word not in told] == []
+
+
+def test_a_change_on_which_the_seeds_disagree_is_not_told_as_one() -> None:
+    up, down = [0.2, 0.5, 0.6, 0.9], [0.2, 0.5, 0.5, 0.4]
+    found = of(watched_run(0, TURNED, up), watched_run(1, TURNED, down))
+    assert "tell a direction" in reading.tell_turn(found)
+
+
+def test_wrong_labels_learned_later_are_told_with_both_shares() -> None:
+    runs = [
+        watched_run(seed, TURNED, [0.2, 0.5, 0.4, 0.3], kind=overfitting.MISLABELLED)
+        for seed in (0, 1)
+    ]
+    for run, share in zip(runs, (0.8, 0.9), strict=True):
+        history: Any = run.training.history
+        history["learned_right"] = [0.2, share, 1.0, 1.0]
+        history["learned_wrong"] = [0.2, share - 0.6 - share / 100, 0.7, 1.0]
+        history["validation_accuracy"] = history.test_accuracy
+    plain = [watched_run(seed, TURNED, [0.2, 0.5, 0.5, 0.5]) for seed in (0, 1)]
+    told = labelled.tell_wrong_labels(of(*plain, *runs))
+    assert "clearly come first" in told
+    assert [word for word in ("by step 10", "85%", "24%") if word not in told] == []
 
 
 def test_a_stronger_remedy_that_learns_nothing_is_not_chosen() -> None:

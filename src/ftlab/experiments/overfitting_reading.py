@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from ftlab.evaluation import Estimate
-from ftlab.experiments.overfitting import MISLABELLED
+from ftlab.experiments.baselines import FROZEN
+from ftlab.experiments.learning_curve import over_seeds
 from ftlab.experiments.paths import LEVEL, LossPaths
 from ftlab.experiments.watching import NO_REMEDY, losses
 from ftlab.notebook.display import short
@@ -30,7 +31,10 @@ def show_turn(paths: LossPaths) -> None:
     }
     texts, turns = int(paths.runs()[0].number("rows")), paths.at_turn("step")
     title = f"All weights fine-tuned on {texts} texts"
-    figure = past_the_turn(paths.mean("step"), curves["loss"], curves["accuracy"], turns, title)
+    guess = float(np.log(len(paths.runs()[0].task.label_names)))
+    figure = past_the_turn(
+        paths.mean("step"), curves["loss"], curves["accuracy"], turns, title, guess
+    )
     numbers = {
         name: (paths.at_turn(name).mean(), paths.at_end(name).mean())
         for name in ("test_loss", "test_accuracy")
@@ -41,8 +45,8 @@ def show_turn(paths: LossPaths) -> None:
         figure,
         f"Above, the loss on the network's own texts falls to {own:.3f}; "
         f"on held-out texts it is {turn:.2f} at the turn (step {turns.mean():.0f} on average) and "
-        f"{end:.2f} at the end. Below, held-out accuracy: {right:.2f} at the turn, "
-        f"{right_at_end:.2f} at the end. Thin lines: one seed each.",
+        f"{end:.2f} at the end; an even guess costs {guess:.2f}. Below, held-out accuracy: "
+        f"{right:.2f} at the turn, {right_at_end:.2f} at the end. Thin lines: one seed each.",
     )
 
 
@@ -55,8 +59,10 @@ def tell_turn(paths: LossPaths) -> str:
             f"In this run the held-out loss does not turn: at the end it is {short(risen)} times "
             f"as high as at its lowest, and the training loss {own:.2f}."
         )
-    moved = "goes on rising" if gained.value < -SAME else "hardly moves"
-    moved = "falls" if gained.value > SAME else moved
+    moved = "hardly moves"
+    if abs(gained.value) > SAME:
+        moved = "moves, but by too little for these seeds to tell a direction"
+        moved = "goes on rising" if gained.high < 0 else "falls" if gained.low > 0 else moved
     return (
         f"The loss on its own texts goes to {own:.3f}. The held-out loss turns at step "
         f"{paths.at_turn('step').mean():.0f} (a mean over the seeds), and ends at "
@@ -108,7 +114,7 @@ def remedy_table(paths: LossPaths) -> pd.DataFrame:
         rows[kind] = {
             "strength (seeds)": paths.strengths(kind),
             "loss, equally learned": f"{loss.mean():.2f}",
-            "times that of no remedy": short(paths.loss_ratio(kind)),
+            "times that of no remedy": "1" if kind == NO_REMEDY else short(paths.loss_ratio(kind)),
             "accuracy there": f"{right.mean():.2f}",
             "loss, stopped early": f"{paths.at_turn('test_loss', kind).mean():.2f}",
             "best accuracy": f"{paths.at_best('test_accuracy', kind).mean():.2f}",
@@ -131,11 +137,16 @@ def tell_remedies(paths: LossPaths) -> str:
     told = "; ".join(f"{what}: {', '.join(names) or 'none'}" for what, names in groups.items())
     best = best_remedy(paths)
     ends = {kind: paths.at_end("test_loss", kind).mean() for kind in (NO_REMEDY, best)}
+    early = [paths.at_turn("test_loss", kind).mean() for kind in paths.remedies]
+    untrained = paths.found.per_seed(FROZEN, budget=paths.budget).mean()
     return (
         f"{told}. Validation likes **{best}** best: {short(ratios[best])} times the loss, and an "
         f"accuracy that differs by {short(paths.accuracy_gain(best))}. Early stopping needs no "
         f"remedy: alone it leaves a loss of **{paths.at_turn('test_loss').mean():.2f}** in place "
-        f"of {ends[NO_REMEDY]:.2f} at the end; {best}, to the end, one of {ends[best]:.2f}."
+        f"of {ends[NO_REMEDY]:.2f} at the end; {best}, to the end, one of {ends[best]:.2f}. "
+        f"Stopped early, the remedies leave {min(early):.2f} to {max(early):.2f}. And {FROZEN} "
+        f"with a regression, which train no network, label {untrained:.0%} correctly; no remedy, "
+        f"at its best, {paths.at_best('test_accuracy').mean():.0%}."
     )
 
 
@@ -162,32 +173,6 @@ def gain_of_more(paths: LossPaths) -> Estimate:
     return paths.best_accuracy_gain((NO_REMEDY, twice), (NO_REMEDY, paths.budget))
 
 
-def gain_of_mislabelled(paths: LossPaths) -> Estimate:
-    """Held-out accuracy, each at its best: with the texts of which many are mislabelled less with
-    the few that are not."""
-    most = paths.budgets[-1]
-    return paths.best_accuracy_gain((MISLABELLED, most), (NO_REMEDY, paths.budget))
-
-
-def show_wrong_labels(paths: LossPaths) -> None:
-    """How a network learns texts whose labels are wrong, and what becomes of held-out ones."""
-    names = {
-        "own texts with the right label: learned": "learned_right",
-        "own texts with a wrong label: learned": "learned_wrong",
-        "held-out accuracy": "test_accuracy",
-    }
-    most = paths.budgets[-1]
-    curves = {name: paths.curves(column, MISLABELLED, most) for name, column in names.items()}
-    title = "Right labels are learned first, wrong ones by heart"
-    told = "; ".join(
-        f"{name} {paths.at_turn(column, MISLABELLED, most).mean():.2f} at the turn, "
-        f"{paths.at_end(column, MISLABELLED, most).mean():.2f} at the end"
-        for name, column in names.items()
-    )
-    figure = by_step(paths.mean("step"), curves, y="share of texts", title=title)
-    show(figure, f"Over the training steps, with {MISLABELLED}: {told}.")
-
-
 def tell_stopping(paths: LossPaths) -> str:
     """What early stopping saved, and what it did to accuracy."""
     gained, steps = paths.gained_by_stopping(), paths.settings["max_steps"]
@@ -195,7 +180,9 @@ def tell_stopping(paths: LossPaths) -> str:
     spared = 1 - paths.stopped_at().mean() / steps
     verdict = "about as accurate"
     if abs(gained.value) > SAME:
-        verdict = "more accurate" if gained.value > 0 else "*less* accurate"
+        verdict = "not to be told from the others by these few seeds"
+        verdict = "more accurate" if gained.low > 0 else verdict
+        verdict = "*less* accurate" if gained.high < 0 else verdict
     return (
         f"Over the seeds, early stopping goes back to step {paths.at_turn('step').mean():.0f} on "
         f"average, and spares {spared:.0%} of the steps. On the test the stopped networks are "
@@ -234,11 +221,14 @@ def tell_more(paths: LossPaths, remedies: LossPaths) -> str:
         ),
     }
     told = "; ".join(f"{name} {short(gain)}" for name, gain in gains.items())
-    first, _, third = gains.values()
-    verdict = "Texts win" if first.value > third.value else "Here the remedy is worth as much"
+    rival = remedies.at_best("test_accuracy", best)
+    more = over_seeds([*(paths.at_best("test_accuracy", budget=twice) - rival)], bounds=(-1.0, 1.0))
+    verdict = "these seeds cannot tell which of the two is worth more"
+    verdict = "the texts win" if more.low > 0 else verdict
+    verdict = "the remedy wins" if more.high < 0 else verdict
     return (
         "Held-out accuracy gained, each with the weights that validation accuracy likes best: "
-        f"{told}. {verdict}."
+        f"{told}. Twice the texts less the best remedy: **{short(more)}**; {verdict}."
     )
 
 
@@ -246,30 +236,3 @@ def best_remedy(paths: LossPaths) -> str:
     """The one with the lowest validation loss when its own texts are learned."""
     losses_of = {kind: paths.matched("validation_loss", kind)[0].mean() for kind in paths.remedies}
     return min(losses_of, key=losses_of.__getitem__)
-
-
-def tell_wrong_labels(paths: LossPaths) -> str:
-    """When right and wrong labels are learned, and what choosing the step saves."""
-    where = (MISLABELLED, paths.budgets[-1])
-    steps = paths.mean("step")
-    right, wrong = (
-        _first_above(steps, paths.mean(f"learned_{name}", *where)) for name in ("right", "wrong")
-    )
-    if not np.isfinite(right):
-        return "In this run not even half of the right labels are learned."
-    order = "first" if right < wrong else "no sooner than the wrong ones"
-    later = f"by step {wrong:.0f}" if np.isfinite(wrong) else "never in this run"
-    gained = paths.gained_by_choosing(*where)
-    chosen, end = (read("test_accuracy", *where).mean() for read in (paths.at_best, paths.at_end))
-    cost = "the rest of the training costs" if gained.value > SAME else "going on costs little:"
-    return (
-        f"Right labels come {order}: half of them are learned by step {right:.0f}, half of the "
-        f"wrong ones {later}. Where validation accuracy is best, held-out accuracy is "
-        f"{chosen:.2f}, at the end {end:.2f}; {cost} **{short(gained)}**."
-    )
-
-
-def _first_above(steps: np.ndarray, curve: np.ndarray, level: float = 0.5) -> float:
-    """The first step at which a curve is above the level; infinite if it never is."""
-    places = np.flatnonzero(curve > level)
-    return float(steps[places[0]]) if len(places) else float("inf")

@@ -202,7 +202,7 @@ NOTEBOOKS: dict[str, dict[str, Value]] = {
         "questions": "town",
     },
     "06_evaluation": {**LETTERS_DEFAULTS, "texts_per_label": 6},
-    "07_overfitting": {**LETTERS_DEFAULTS, "task_data": "near", "texts_per_label": 8},
+    "07_overfitting": {**LETTERS_DEFAULTS, "texts_per_label": 4},
     "08_search_and_ensembles": {**LETTERS_DEFAULTS, "texts_per_label": 8},
     "99_verdicts": {"profile": "quick", "seed": 0, "base_model": "lab", "records": ""},
 }
@@ -217,7 +217,7 @@ HELP_IN = {
     ("04_retrieval", "k"): "how many passages the model gets; 0: four",
     ("06_evaluation", "task_data"): f'"letters", {SOURCES}',
     ("08_search_and_ensembles", "task_data"): f'"letters", {SOURCES}',
-    ("07_overfitting", "task_data"): f'"near", "letters", {SOURCES}',
+    ("07_overfitting", "task_data"): f'"letters", "near", {SOURCES}',
     ("07_overfitting", "texts_per_label"): "few texts per label to learn; 0: a quarter of all",
 }
 

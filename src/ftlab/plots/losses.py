@@ -24,9 +24,11 @@ def past_the_turn(
     accuracies: Mapping[str, Sequence[Sequence[float]]],
     turns: Sequence[float],
     title: str,
+    guess: float,
 ) -> Figure:
     """Losses above, accuracies below, over the steps: {"own texts": one curve a seed, "held-out
-    texts": ...}. Seeds are thin, their mean is thick; the mean of their `turns` is marked."""
+    texts": ...}. Seeds are thin, their mean is thick; the mean of their `turns` is marked, and the
+    loss of a `guess` that finds all labels equally likely."""
     figure, (above, below) = _grid(2, 1, (7.0, 6.0), sharex=True)
     for axes, curves in ((above, losses), (below, accuracies)):
         for (name, own), look in zip(curves.items(), (OWN, HELD_OUT), strict=True):
@@ -34,6 +36,11 @@ def past_the_turn(
         axes.axvline(float(np.mean(turns)), color=GREY, linewidth=1.5, linestyle=(0, (2, 2)))
     above.set_ylabel("loss (nats)", fontsize=LETTERING)
     above.set_ylim(bottom=0)
+    above.axhline(guess, color=GREY, linewidth=1.2)
+    above.annotate(
+        "even guess ", (1.0, guess), xycoords=("axes fraction", "data"), va="bottom", ha="right",
+        fontsize=LETTERING, color="#333333",
+    )  # fmt: skip
     above.annotate(
         " the turn", (float(np.mean(turns)), 1.0), xycoords=("data", "axes fraction"), va="top",
         fontsize=LETTERING, color="#333333",
