@@ -39,9 +39,9 @@ STRENGTHS = {
     LORA: (4.0, 1.0, 16.0),
     FREEZING: (),
 }
-# Looking costs more than training: nothing moves after fifty steps, and every look is at all texts.
-STEPS = {"smoke": 6, "quick": 48, "full": 120}
-POINTS = {"smoke": 3, "quick": 12, "full": 30}  # evaluations: patience means as many steps in both
+# Looking costs more than training: little moves after forty steps, and every look is at all texts.
+STEPS = {"smoke": 6, "quick": 40, "full": 120}
+POINTS = {"smoke": 3, "quick": 10, "full": 30}  # evaluations: patience means as many steps in both
 SIZES = {"smoke": (16, 16), "quick": (80, 160), "full": (200, 600)}  # validation, test, at most
 MORE = (2, 4)  # times the texts
 WRONG = 0.5  # of the texts that are added

@@ -202,7 +202,7 @@ NOTEBOOKS: dict[str, dict[str, Value]] = {
         "questions": "town",
     },
     "06_evaluation": {**LETTERS_DEFAULTS, "texts_per_label": 6},
-    "07_overfitting": {**LETTERS_DEFAULTS, "texts_per_label": 4},
+    "07_overfitting": {**LETTERS_DEFAULTS, "texts_per_label": 2},
     "08_search_and_ensembles": {**LETTERS_DEFAULTS, "texts_per_label": 8},
     "99_verdicts": {"profile": "quick", "seed": 0, "base_model": "lab", "records": ""},
 }
