@@ -272,12 +272,12 @@ def test_wrong_labels_are_among_the_added_texts_alone(
     folder = str(tiny_model_dir("llama"))
     where: dict[str, Any] = {"effort": EFFORTS["smoke"], "trainings": Trainings(tmp_path)}
     found = overfitting.more_texts(folder, LETTERS, 2, seeds=[3], **where)
-    assert found.budgets == [2, 4, 8]
-    [run] = found.runs(overfitting.MISLABELLED, 8)
+    assert found.budgets == [2, 4, 16]
+    [run] = found.runs(overfitting.MISLABELLED, 16)
     method: Any = run.method
-    rows = run.task.sample_per_class(8, 3)
+    rows = run.task.sample_per_class(16, 3)
     labels, wrong = method._labels(rows, 3)
     clean = {*run.task.sample_per_class(2, 3).text}
-    assert wrong.sum() == 24  # half of the six that each of eight labels got
+    assert wrong.sum() == 56  # half of the fourteen that each of eight labels got
     assert not any(text in clean for text in rows.text[wrong])
     assert (labels != rows.label)[wrong].all()

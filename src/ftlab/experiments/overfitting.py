@@ -43,7 +43,7 @@ STRENGTHS = {
 STEPS = {"smoke": 6, "quick": 40, "full": 120}
 POINTS = {"smoke": 3, "quick": 10, "full": 30}  # evaluations: patience means as many steps in both
 SIZES = {"smoke": (16, 16), "quick": (80, 160), "full": (200, 600)}  # validation, test, at most
-MORE = (2, 4)  # times the texts
+MORE = (2, 8)  # times the texts
 WRONG = 0.5  # of the texts that are added
 MISLABELLED = "half of the added labels wrong"
 BATCH = 16
@@ -111,8 +111,8 @@ def more_texts(
     effort: Effort,
     trainings: Trainings,
 ) -> LossPaths:
-    """No remedy but more texts: twice and four times as many; and four times as many where half of
-    the labels that were added are wrong."""
+    """No remedy but more texts: twice and eight times as many; and eight times as many where half
+    of the labels that were added are wrong."""
     few = few_of(source, texts_per_label, seeds[0])
     sizes = [few, *(few * times for times in MORE)]
     spoiled = Remedy(added_wrong=WRONG, clean=few)
@@ -158,7 +158,7 @@ def watched(
 
 
 def few_of(source: TaskSource, texts_per_label: int, seed: int) -> int:
-    """So many texts of each label; for 0 a quarter of what the rarest label has."""
+    """So many texts of each label; for 0 an eighth of what the rarest label has."""
     if texts_per_label:
         return texts_per_label
     return max(1, int(source.task(seed).train.label.value_counts().min()) // MORE[-1])

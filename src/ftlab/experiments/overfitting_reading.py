@@ -215,7 +215,7 @@ def tell_more(paths: LossPaths, remedies: LossPaths) -> str:
     best = best_remedy(remedies)
     gains = {
         "twice as many texts": paths.best_accuracy_gain((NO_REMEDY, twice), few),
-        "four times as many": paths.best_accuracy_gain((NO_REMEDY, most), few),
+        f"{most / paths.budget:g} times as many": paths.best_accuracy_gain((NO_REMEDY, most), few),
         f"the best remedy ({best})": remedies.best_accuracy_gain(
             (best, remedies.budget), (NO_REMEDY, remedies.budget)
         ),

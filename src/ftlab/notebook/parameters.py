@@ -218,7 +218,7 @@ HELP_IN = {
     ("06_evaluation", "task_data"): f'"letters", {SOURCES}',
     ("08_search_and_ensembles", "task_data"): f'"letters", {SOURCES}',
     ("07_overfitting", "task_data"): f'"letters", "near", {SOURCES}',
-    ("07_overfitting", "texts_per_label"): "few texts per label to learn; 0: a quarter of all",
+    ("07_overfitting", "texts_per_label"): "few texts per label to learn; 0: an eighth of all",
 }
 
 # What a parameter cannot be where it allows less.
