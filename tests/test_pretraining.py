@@ -264,6 +264,7 @@ def test_a_finished_run_is_exported_as_a_model(
     read = int(logged(tmp_path)[-1].split(",")[1]) / 1e6
     card = (tmp_path / "model" / "MODEL_CARD.md").read_text()
     assert f"{read:,.1f} million tokens" in card
+    assert f"width {recipe.width}, {recipe.heads} heads" in card
     assert "| lamps | MIT | 0.5 | 1 |" in card
     assert (tmp_path / "model" / "corpus.toml").read_text() == manifest.read_text()
 

@@ -57,7 +57,7 @@ knew least get more of the tokens:
 
 Share of the exercises' tokens and weight of the loss, by cycle:
 
-| exercise | {heads} |
+| exercise | {columns} |
 | --- | {rules} |
 {exercises}
 
@@ -149,7 +149,7 @@ def export(
         "answers": 1 / TEXT,
         "cycles": len(recipe.cycles),
         "shapes": "\n".join(_cycle(i, c) for i, c in enumerate(recipe.cycles, 1)),
-        "heads": " | ".join(f"tokens, {i} | weight, {i}" for i in range(1, len(MIXES) + 1)),
+        "columns": " | ".join(f"tokens, {i} | weight, {i}" for i in range(1, len(MIXES) + 1)),
         "rules": " | ".join(2 * len(MIXES) * ["---:"]),
         "exercises": "\n".join(
             f"| {shares[0].name} | "
