@@ -84,6 +84,19 @@ def test_what_a_thousand_texts_cost() -> None:
     assert found == pytest.approx(1000 * (0.05 * 10 * 0.5 + 0.95 * 0.5))
 
 
+def test_what_is_said_of_thresholds_follows_from_the_table() -> None:
+    models: Any = FakeModels()
+    rare = thresholds.Detector(models, 1)
+    assert len(rare.pooled()[0]) == 2 * 120, "the answers of both seeds"
+    rows = {"accuracy": [0.95, 0.90], "cost of 1,000": [400.0, 300.0], "threshold": [0.5, 0.2]}
+    table = pd.DataFrame(rows, ["one half", "chosen"])
+    told = rare.weighed(table)
+    assert "below one half" in told
+    assert "'chosen' costs least" in told
+    assert "of 'one half': two different things" in told
+    assert "it also has" in rare.weighed(table.assign(accuracy=[0.9, 0.95]))
+
+
 class FakeTask:
     def __init__(self, validation: pd.DataFrame, names: list[str]) -> None:
         self.name, self.validation, self.label_names = "fake", validation, names
@@ -116,6 +129,15 @@ def test_planted_labels_are_found_by_a_network_that_is_right() -> None:
     found = doubts.planted_labels(models)
     assert found.estimate().value == 1
     assert "**100%** were planted" in found.told()
+    assert found.rows.planted.tolist() == [round(doubts.WRONG * 120)] * 2
+
+
+def test_the_interval_of_wrong_labels_found_allows_for_other_texts() -> None:
+    wrong, doubted = np.zeros((2, 100), dtype=bool), np.zeros((2, 100), dtype=bool)
+    wrong[:, :20], doubted[:, 10:25] = True, True  # both seeds alike: only the texts vary
+    found = doubts.Planted(pd.DataFrame(), wrong, doubted).estimate()
+    assert found.value == pytest.approx(2 * 10 / (20 + 15))
+    assert found.low < found.value < found.high
 
 
 def test_what_a_network_does_not_doubt_is_not_found() -> None:
@@ -125,7 +147,7 @@ def test_what_a_network_does_not_doubt_is_not_found() -> None:
 
 
 class SureModels(FakeModels):
-    """Right in four of five answers; trained on, it says 0.99 of every one, before 0.8."""
+    """Right in four of five answers; trained longer, it says 0.99 of every one, before 0.8."""
 
     def logits(self, method: str, seed: int, part: str = "test") -> np.ndarray:
         labels = self.test.label.to_numpy()
@@ -147,6 +169,23 @@ def test_a_temperature_mends_a_network_that_is_too_sure() -> None:
     assert "lowers the calibration error" in found.told()
     table = found.table()
     assert table.accuracy.nunique() == 1, "a temperature changes no answer"
+    assert found.mended().low < found.mended().high, "there are other texts, if no other seeds"
+    for name in found.tables:
+        errors = confidence.binned_error(found.sure(name), found.gaps(name))
+        assert errors == pytest.approx(found.error(name))
+    assert 0 < found.floor(candidates.OURS) < 0.1
+
+
+def test_what_is_undecided_is_told_as_that() -> None:
+    class Unsure(SureModels):
+        """Trained longer, the network of one seed is surer, that of the other is less sure."""
+
+        def logits(self, method: str, seed: int, part: str = "test") -> np.ndarray:
+            given = super().logits(candidates.OURS, seed, part)
+            return given * (1.6 - 1.1 * seed) if method == candidates.LONG else given
+
+    models: Any = Unsure()
+    assert "do not tell" in confidence.confidence(models).told()
 
 
 def test_the_best_of_equals_is_said_to_be_better_than_it_is() -> None:
@@ -210,3 +249,4 @@ def test_a_colleague_has_learned_half_of_the_test(tiny_model_dir: ModelDir, tmp_
     predicted = found.predictions(candidates.OURS, 1)
     assert (table.argmax(axis=1) == predicted).all(), "the network that was kept is the one asked"
     assert found.gained_by_leak().seeds == 2
+    assert ("is memory" in found.told_of_leak()) == (found.gained_by_leak().low > 0)

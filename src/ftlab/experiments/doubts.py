@@ -9,9 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ftlab.evaluation import Estimate, doubtful_labels
+from ftlab.evaluation import Estimate, bootstrap_interval, doubtful_labels
 from ftlab.experiments.candidates import OURS, Candidates
-from ftlab.experiments.learning_curve import over_seeds
 
 WRONG = 0.08  # share of the labels that are exchanged
 
@@ -19,20 +18,30 @@ WRONG = 0.08  # share of the labels that are exchanged
 @dataclass(frozen=True, eq=False)
 class Planted:
     """Wrong labels put into the validation texts, and those that were doubted, a row a seed:
-    seed, planted, doubted, precision, recall, F1."""
+    seed, planted, doubted, precision, recall, F1.
+
+    `wrong` and `doubted` mark the texts, (seeds, texts). The texts are the same for all seeds, so
+    that an interval is over seeds and texts.
+    """
 
     rows: pd.DataFrame
+    wrong: np.ndarray
+    doubted: np.ndarray
 
     def estimate(self, measure: str = "F1") -> Estimate:
-        """Over the seeds."""
-        return over_seeds(list(self.rows[measure]), bounds=(0.0, 1.0))
+        """The mean of "precision", "recall" or "F1"."""
+
+        def of(items: np.ndarray) -> np.ndarray:
+            return found(self.wrong[:, items], self.doubted[:, items])[measure]
+
+        return bootstrap_interval(of, self.wrong.shape[1])
 
     def told(self) -> str:
         """How many of the doubted labels were wrong, and how many wrong ones were doubted."""
-        right, found = (self.rows[name].mean() for name in ("precision", "recall"))
+        right, seen = (self.rows[name].mean() for name in ("precision", "recall"))
         return (
             f"Of the labels that were doubted **{right:.0%}** were planted, and of those planted "
-            f"**{found:.0%}** were doubted. The rest of the doubted ones are the network's own "
+            f"**{seen:.0%}** were doubted. The rest of the doubted ones are the network's own "
             "mistakes: a person has to look at each."
         )
 
@@ -60,13 +69,24 @@ def spoiled_labels(models: Candidates, seed: int) -> tuple[np.ndarray, np.ndarra
 
 def planted_labels(models: Candidates) -> Planted:
     """With every seed other labels are exchanged, and our network of that seed doubts."""
-    found = []
-    for seed in models.seeds:
-        given, wrong = spoiled_labels(models, seed)
-        doubted = doubtful_labels(models.probabilities(OURS, seed, "validation"), given)
-        hit = len({*doubted} & {*wrong})
-        precision, recall = hit / max(1, len(doubted)), hit / len(wrong)
-        f1 = 2 * hit / (len(doubted) + len(wrong))
-        found.append((seed, len(wrong), len(doubted), precision, recall, f1))
-    columns = ["seed", "planted", "doubted", "precision", "recall", "F1"]
-    return Planted(pd.DataFrame(found, columns=columns))
+    shape = len(models.seeds), len(models.task.validation)
+    wrong, doubted = np.zeros(shape, dtype=bool), np.zeros(shape, dtype=bool)
+    for place, seed in enumerate(models.seeds):
+        given, rows = spoiled_labels(models, seed)
+        wrong[place, rows] = True
+        seen = models.probabilities(OURS, seed, "validation")
+        doubted[place, doubtful_labels(seen, given)] = True
+    counts = {"planted": wrong.sum(axis=1), "doubted": doubted.sum(axis=1)}
+    told = pd.DataFrame({"seed": models.seeds, **counts, **found(wrong, doubted)})
+    return Planted(told, wrong, doubted)
+
+
+def found(wrong: np.ndarray, doubted: np.ndarray) -> dict[str, np.ndarray]:
+    """Precision, recall and F1 of every row of marks (seeds, texts); 0 where there is nothing to
+    divide by."""
+    hit, bad, said = (marks.sum(axis=1) for marks in (wrong & doubted, wrong, doubted))
+    return {
+        "precision": hit / np.maximum(1, said),
+        "recall": hit / np.maximum(1, bad),
+        "F1": 2 * hit / np.maximum(1, said + bad),
+    }

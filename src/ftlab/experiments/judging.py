@@ -96,12 +96,16 @@ class Judgements:
         polite = f"; after a polite sentence {courteous.value:.0%}" if courteous else ""
         known = "nearly all" if own.value > 0.9 else "some of"
         fooled = "no longer" if style.value < own.value - 0.2 else "still"
-        placed = "where an answer stands" if steady.value < 0.5 else "more than the place"
+        placed = (
+            "where an answer stands, or what that place is called"
+            if steady.value < 0.5
+            else "more than the place"
+        )
         return (
             f"It knows {known} the facts: with both answers in its own words it prefers the truth "
             f"in **{own.value:.0%}**. With the lie in its words and the truth in others it "
-            f"{fooled} does: **{style.value:.0%}**{polite}. Asked to name the better one, it "
-            f"names the first in **{first.value:.0%}**, and the same one in both orders in "
+            f"{fooled} does: **{style.value:.0%}**{polite}. Asked which of two answers is right, "
+            f"it names the first in **{first.value:.0%}**, and the same answer in both orders in "
             f"{steady.value:.0%}: what decides is {placed}."
         )
 
