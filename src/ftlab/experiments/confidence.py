@@ -154,10 +154,6 @@ class Confidence:
         for seed, temperature in zip(self.models.seeds, self.temperatures, strict=True):
             yield {"name": "temperature", "value": temperature, "method": LONG, "seed": seed}
 
-    def tries(self) -> pd.DataFrame:
-        """Nothing is tried."""
-        return pd.DataFrame()
-
 
 def confidence(models: Candidates) -> Confidence:
     """Of our network, and of the same one trained on."""
