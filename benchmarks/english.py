@@ -5,8 +5,8 @@
 
 DATA is whatever `load_task` reads: a folder with train.csv and test.csv (Banking77's, for example),
 "tickets" or "letters". Fine-tuned, the same network from random weights, frozen features and TF-IDF
-learn from so many labels a class (0: all), with hyperparameters chosen on the validation part, and
-are compared on the test part. Intervals are over seeds and test texts.
+learn from so many labels a class (0: all), with hyperparameters chosen for each seed on the
+validation part, and are compared on the test part. Intervals are over seeds and test texts.
 
 Of a text FILE with paragraphs between empty lines, in any language, it tells the bits per character
 and how often the rest of a paragraph is among the five nearest to its first sentence, by the
@@ -20,12 +20,13 @@ import json
 import logging
 import random
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
-from ftlab.data import load_task
+from ftlab.data import Task, load_task
 from ftlab.evaluation.town_search import vectors
-from ftlab.experiments import FineTuning, FrozenFeatures, TfidfRegression, compare
+from ftlab.experiments import FineTuning, FrozenFeatures, TfidfRegression, fair_comparison
 from ftlab.models import load_causal_lm, load_tokenizer
 from ftlab.models.scoring import bits_per_character
 from ftlab.training.budget import TrainingBudget
@@ -54,6 +55,16 @@ def prose(base_model: str, paragraphs: list[str]) -> dict[str, float]:
     }
 
 
+def rivals(base_model: str, budget: TrainingBudget, task: Task) -> list[Any]:
+    shared = {"base_model": base_model, "task": task, "training_budget": budget}
+    return [
+        TfidfRegression(STRENGTHS, name=COUNTS),
+        FrozenFeatures(name=FROZEN, candidates=HEAD_STRENGTHS, **shared),
+        FineTuning(name=RANDOM, candidates=RATES, random_weights=True, **shared),
+        FineTuning(name=TUNED, candidates=RATES, **shared),
+    ]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("data", nargs="*")
@@ -75,26 +86,20 @@ def main() -> None:
         labels = 0 if data in ("tickets", "letters") else given.labels
         task = load_task(data, labels=labels)
         budget = TrainingBudget(epochs=15, min_steps=given.steps[0], max_steps=given.steps[1])
-        shared = {"base_model": given.base_model, "task": task, "training_budget": budget}
-        methods = [
-            TfidfRegression(STRENGTHS, name=COUNTS),
-            FrozenFeatures(name=FROZEN, candidates=HEAD_STRENGTHS, **shared),
-            FineTuning(name=RANDOM, candidates=RATES, random_weights=True, **shared),
-            FineTuning(name=TUNED, candidates=RATES, **shared),
-        ]
-        made = compare(task, methods, range(given.seeds), budgets=given.budgets, tuning_seeds=1)
+        methods = partial(rivals, given.base_model, budget)
+        made = fair_comparison(task, methods, seeds=range(given.seeds), budgets=given.budgets)
         for labels_a_class in given.budgets:
-            lines = {m.name: made.accuracy(m.name, labels_a_class) for m in methods}
-            for other in (COUNTS, RANDOM, FROZEN):
-                lines[f"{TUNED} - {other}"] = made.difference(TUNED, other, labels_a_class)
-            lines[f"{FROZEN} - {COUNTS}"] = made.difference(FROZEN, COUNTS, labels_a_class)
+            lines = {name: made.estimate(name, budget=labels_a_class) for name in made.methods}
+            for one, other in (*((TUNED, o) for o in (COUNTS, RANDOM, FROZEN)), (FROZEN, COUNTS)):
+                lines[f"{one} - {other}"] = made.difference(one, other, budget=labels_a_class)
             print(f"{task.name}, {labels_a_class or 'all'} labels a class", flush=True)
             for name, estimate in lines.items():
                 low, high = estimate.low, estimate.high
                 print(f"  {name:32} {estimate.value:6.3f} [{low:.3f}, {high:.3f}]", flush=True)
                 key = f"{task.name}/{labels_a_class}/{name}"
                 report[key] = [round(v, 4) for v in (estimate.value, low, high)]
-        chosen = made.tried.loc[made.tried.groupby(["method", "budget"]).validation.idxmax()]
+        tried = made.tries()
+        chosen = tried[tried.chosen].drop(columns=["task", "chosen"])
         print(chosen.to_string(index=False), flush=True)
     if given.json:
         given.json.write_text(json.dumps(report, indent=1) + "\n", encoding="utf-8")

@@ -14,7 +14,7 @@ from ftlab.evaluation.calibration import (
     reliability,
     softmax,
 )
-from ftlab.evaluation.comparing import items_needed, mcnemar, spread_of
+from ftlab.evaluation.comparing import items_needed, mcnemar
 from ftlab.evaluation.inspecting import by_loss, doubtful_labels, slices
 
 
@@ -82,13 +82,6 @@ def test_with_the_items_that_are_needed_the_difference_is_found_as_often_as_said
     assert 0.7 < found / 400 < 0.88
     assert items_needed(0.02, 0.2) > 20 * needed
     refused(lambda: items_needed(0.3, 0.2), "disagreement")
-
-
-def test_seeds_and_items_spread_apart() -> None:
-    only_items = np.tile([0.0, 1.0, 1.0, 0.0], (3, 1))
-    assert spread_of(only_items) == {"seeds": 0.0, "items": pytest.approx(np.sqrt(1 / 3) / 2)}
-    only_seeds = np.repeat([[0.0], [1.0]], 4, axis=1)
-    assert spread_of(only_seeds) == {"seeds": pytest.approx(0.5), "items": 0.0}
 
 
 def test_the_worst_row_comes_first() -> None:

@@ -10,7 +10,7 @@ import pytest
 from conftest import LATE, ORDERS
 
 from ftlab.data import encode
-from ftlab.evaluation.forgetting import ForgettingProbe, forgotten
+from ftlab.evaluation.forgetting import ForgettingProbe
 from ftlab.models import bits_per_character, load_causal_lm, load_classifier, load_tokenizer
 from ftlab.models.classifier import as_language_model
 from ftlab.training import fit
@@ -69,9 +69,7 @@ def test_a_head_alone_forgets_nothing(learned: tuple[str, str]) -> None:
 def test_who_has_learned_the_pages_has_forgotten_less_than_nothing(
     learned: tuple[str, str],
 ) -> None:
-    tokenizer = load_tokenizer(learned[0])
-    before, after = map(load_causal_lm, learned)
-    pages = ForgettingProbe(learned[0], PAGES, 0).pages
-    change = forgotten(before, after, tokenizer, pages)
-    assert change < -1
-    assert forgotten(after, before, tokenizer, pages) == pytest.approx(-change)
+    before, after = learned
+    lost = ForgettingProbe(before, PAGES, 0).after(load_classifier(after, ["fine", "late"]))
+    assert lost["forgotten"] is not None
+    assert lost["forgotten"] < -1

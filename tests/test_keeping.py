@@ -9,7 +9,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -611,3 +611,15 @@ def test_a_lab_runs_an_experiment_and_notes_what_it_found_once(
     assert len(after["candidates"]) == len(done.tries())
     lab.run(experiment, words, name="once more")
     assert len(record.metrics) == 2 * len(after["metrics"])
+
+
+def test_an_experiment_that_searches_for_nothing_has_no_tries() -> None:
+    class Counted:
+        def metrics(self) -> Iterator[dict[str, Any]]:
+            yield {"name": "answers", "value": 7}
+
+    record = Record("n", "smoke", 0, {}, {}, "run")
+    Lab("smoke", [0], record).run(Counted, name="counted")
+    assert record.as_dict()["candidates"] == []
+    (row,) = record.metrics
+    assert (row["value"], row["experiment"]) == (7, "counted")

@@ -6,13 +6,11 @@ from collections import Counter
 from itertools import pairwise
 from typing import Any
 
-import numpy as np
-import pandas as pd
 import pytest
 
 from ftlab import plots
 from ftlab.common.errors import LabError
-from ftlab.evaluation import Estimate, wilson
+from ftlab.evaluation import Estimate
 from ftlab.experiments.learning_curve import over_seeds
 
 SURE, WIDE = Estimate(0.9, 0.9, 0.9, 3), Estimate(0.5, 0.3, 0.6, 3)
@@ -47,40 +45,9 @@ def test_bars_have_whiskers_only_where_something_is_uncertain() -> None:
 
 def test_a_line_leaves_out_what_was_not_measured() -> None:
     nan = float("nan")
-    figure = plots.lines(
-        {"a": ([1, 2, 3], [0.5, nan, 0.7])}, x="step", y="loss", title="t", levels={"goal": 0.6}
-    )
+    figure = plots.lines({"a": ([1, 2, 3], [0.5, nan, 0.7])}, x="step", y="loss", title="t")
     line = axes_of(figure).lines[0]
     assert list(line.get_xdata()) == [1, 3]
-    assert [text.get_text() for text in axes_of(figure).texts] == ["goal"]
-
-
-def legend_of(axes: Any) -> list[str]:
-    return [text.get_text() for text in axes.get_legend().get_texts()]
-
-
-def test_a_curve_of_shares_fills_a_square_and_names_all_that_is_drawn() -> None:
-    figure = plots.lines(
-        {"model": ([0, 0, 1], [0, 0.8, 1])}, x="alarms", y="found", title="t", shares=True,
-        diagonal="by chance", marks={"threshold 0.4": (0.0, 0.8)}, levels={"goal": 0.9},
-    )  # fmt: skip
-    axes = axes_of(figure)
-    assert (axes.get_xlim(), axes.get_ylim()) == ((0, 1), (0, 1))
-    assert {*legend_of(axes)} == {"model", "by chance", "goal", "threshold 0.4"}
-    drawn = {line.get_label(): line for line in axes.lines}
-    assert [*drawn["by chance"].get_xdata()] == [*drawn["by chance"].get_ydata()] == [0, 1]
-    mark = drawn["threshold 0.4"]
-    assert (*mark.get_xdata(), *mark.get_ydata()) == (0.0, 0.8)
-    figure.canvas.draw()
-    box, names = axes.get_window_extent(), axes.get_legend().get_window_extent()
-    assert box.width == pytest.approx(box.height)
-    assert box.x1 < names.x0 < names.x1 < figure.bbox.x1  # beside it, and not cut off
-
-
-def test_steps_keep_a_height_until_the_next_point() -> None:
-    series = {"model": ([1.0, 0.5, 0.0], [0.2, 0.5, 1.0])}
-    figure = plots.lines(series, x="recall", y="precision", title="t", steps=True)
-    assert axes_of(figure).lines[0].get_drawstyle() == "steps-post"
 
 
 def test_no_two_looks_share_more_than_one_trait() -> None:
@@ -105,64 +72,6 @@ def test_a_shown_figure_is_a_picture_with_its_caption_as_text(
     assert picture.data.startswith(b"\x89PNG")
     assert picture.alt == "What it shows."
     assert "What it shows." in caption.data
-
-
-def test_a_pareto_front_holds_what_nothing_cheaper_beats() -> None:
-    def at(value: float) -> Estimate:
-        return Estimate(value, value - 0.1, value + 0.1, 3)
-
-    points = {"cheap": (10.0, at(0.3)), "worse": (20.0, at(0.2)), "dear": (100.0, at(0.6))}
-    figure = plots.pareto(points, x="cost", y="gain", title="t", levels={"chance": 0.1})
-    axes = axes_of(figure)
-    assert {text.get_text() for text in axes.texts} == {*points, "chance"}
-    bold = {text.get_text() for text in axes.texts if text.get_fontweight() == "bold"}
-    assert bold == {"cheap", "dear"}
-    steps = next(line for line in axes.lines if line.get_drawstyle() == "steps-post")
-    assert list(steps.get_xdata()) == [10.0, 100.0]
-    figure.canvas.draw()
-    heights = [t.get_window_extent().y0 for t in axes.texts if t.get_text() in points]
-    assert min(abs(a - b) for a in heights for b in heights if a != b) > 10  # none overlap
-
-
-def test_a_border_parts_what_is_better_above_from_below() -> None:
-    figure = plots.borders(
-        {"money": ([1, 10], [20.0, 200.0]), "seconds": ([1, 10], [3.0, 30.0])},
-        x="changes", y="requests", title="t", above="train", below="look up",
-    )  # fmt: skip
-    axes = axes_of(figure)
-    assert (axes.get_xscale(), axes.get_yscale()) == ("log", "log")
-    low, high = axes.get_ylim()
-    assert low < 3
-    assert high > 200
-    places = {text.get_text(): text.get_position()[1] for text in axes.texts}
-    assert places["train"] > 0.5 > places["look up"]
-
-
-def test_a_heat_map_shows_every_number_and_leaves_gaps_empty() -> None:
-    figure = plots.heat(
-        {"near": {"head": 0.3, "full": 0.71}, "far": {"head": 0.29}}, x="task", y="part", title="t"
-    )
-    axes = axes_of(figure)
-    assert sorted(text.get_text() for text in axes.texts) == ["0.29", "0.30", "0.71"]
-    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["head", "full"]
-
-
-def test_a_comparison_is_drawn_by_size_and_by_forgetting() -> None:
-    def row(method: str, trainable: int | None, forgotten: float | None) -> dict[str, Any]:
-        about = {"task": "near", "method": method, "seeds": 3}
-        return {
-            **about, "value": 0.5, "ci_low": 0.4, "ci_high": 0.6,
-            "trainable": trainable, "forgotten": forgotten,
-        }  # fmt: skip
-
-    rows = [row("majority", None, None), row("head", 100, 0.0), row("soft prompt", 200, None)]
-    rows += [row("full", 9000, 1.5), {**row("elsewhere", 7, 7.0), "task": "far"}]
-    sizes = axes_of(plots.accuracy_by_size(rows, "near"))
-    assert {text.get_text() for text in sizes.texts} == {"majority", "head", "soft prompt", "full"}
-    losses = axes_of(plots.accuracy_by_forgetting(rows, "near", "Reference run"))
-    assert losses.get_title(loc="left").startswith("Reference run, 'near'")
-    assert {text.get_text() for text in losses.texts} == {"head", "full"}
-    assert {0.01, 1.5} <= {float(x) for line in losses.lines for x in line.get_xdata()}
 
 
 def test_a_single_seed_is_drawn_without_a_whisker() -> None:
@@ -242,56 +151,6 @@ def test_a_confusion_that_does_not_fit_is_refused(
 ) -> None:
     with pytest.raises(LabError, match=message):
         plots.confusion(labels, predictions, ["a", "b"], title="t", most=most)
-
-
-def test_reliability_has_a_line_a_model_and_whiskers_that_stay_in_the_frame() -> None:
-    table = pd.DataFrame({"confidence": [0.3, 0.9], "accuracy": [0.4, 1.0], "items": [10, 30]})
-    figure = plots.reliability({"one": table, "two": table.iloc[1:]}, title="t")
-    axes = axes_of(figure)
-    assert (axes.get_xlim(), axes.get_ylim()) == ((0, 1), (0, 1))
-    assert legend_of(axes) == ["one", "two", "perfectly calibrated"]
-    assert axes.lines[0].get_xydata().tolist() == [[0.3, 0.4], [0.9, 1.0]]
-    few, many = axes.collections[0].get_segments()
-    ends = wilson(4, 10)
-    assert few.tolist() == [[0.3, pytest.approx(ends.low)], [0.3, pytest.approx(ends.high)]]
-    assert many[1][1] == pytest.approx(1.0)
-    assert np.ptp(many[:, 1]) < np.ptp(few[:, 1])
-    for bad in (table.iloc[:0], table.drop(columns="items")):
-        with pytest.raises(LabError, match="'one' needs rows with confidence, accuracy and items"):
-            plots.reliability({"one": bad}, title="t")
-
-
-def test_a_strip_shows_every_value_their_mean_and_their_middle() -> None:
-    values = [i / 100 for i in range(101)]
-    series = {"splits": values, "folds": [0.5]}
-    figure = plots.strip(series, x="accuracy", title="t", levels={"truth": 0.6})
-    axes = axes_of(figure)
-    assert [tick.get_text() for tick in axes.get_yticklabels()] == ["splits", "folds"]
-    points = axes.collections[0].get_offsets()
-    assert points[:, 0].tolist() == pytest.approx(values)
-    assert len({*points[:, 1].tolist()}) == len(values)  # none hides another
-    (whisker,) = axes.containers[0].lines[2]
-    assert whisker.get_segments()[0][:, 0].tolist() == pytest.approx([0.025, 0.975])
-    assert axes.containers[0].lines[0].get_xdata() == pytest.approx([0.5])
-    (legend,) = figure.legends
-    assert {text.get_text() for text in legend.get_texts()} == {
-        "truth", "mean, and the middle 95% of the values",
-    }  # fmt: skip
-    again = axes_of(plots.strip(series, x="accuracy", title="t")).collections[0]
-    assert again.get_offsets().tolist() == points.tolist()
-    figure.canvas.draw()
-    below = axes.xaxis.label.get_window_extent().y0
-    assert below > legend.get_window_extent().y1 - 5  # its frame, which is not drawn, may touch
-
-
-def test_a_strip_without_values_is_refused() -> None:
-    with pytest.raises(LabError, match="at least one row"):
-        plots.strip({}, x="x", title="t")
-    for bad in ([], [float("nan")]):
-        with pytest.raises(
-            LabError, match="'a' needs at least one value, and all its values must be finite"
-        ):
-            plots.strip({"a": bad}, x="x", title="t")
 
 
 def test_numbers_of_a_crowded_axis_do_not_cover_one_another() -> None:

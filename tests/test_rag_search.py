@@ -14,7 +14,6 @@ from conftest import refused
 from ftlab.models import load_causal_lm, load_tokenizer
 from ftlab.rag.answering import answer, supporting
 from ftlab.rag.encoders import contrastive_loss, fine_tune_encoder, load_encoder
-from ftlab.rag.measures import recall_at_k, reciprocal_ranks
 from ftlab.rag.opening import open_store
 from ftlab.rag.passages import Passage
 from ftlab.rag.retrieval import Retriever, fuse, question_likelihood
@@ -112,19 +111,6 @@ def test_japanese_questions_find_their_passage(question: str, wanted: str) -> No
 
 def test_passages_without_a_single_word_can_be_indexed() -> None:
     assert WordIndex([Passage("a", "?!", "a")]).search(["what", ""], 3) == [[], []]
-
-
-# --- measures ----------------------------------------------------------------------------------
-
-
-def test_measures_by_hand() -> None:
-    ranked = [["a", "b", "c"], ["x", "y"], []]
-    relevant = [{"b"}, {"y", "q"}, {"z"}]
-    np.testing.assert_allclose(recall_at_k(ranked, relevant, 1), [0, 0, 0])
-    np.testing.assert_allclose(recall_at_k(ranked, relevant, 2), [1, 0.5, 0])
-    np.testing.assert_allclose(reciprocal_ranks(ranked, relevant), [0.5, 0.5, 0])
-    refused(lambda: recall_at_k(ranked, relevant[:2], 1), "3 rankings")
-    refused(lambda: reciprocal_ranks([["a"]], [set()]), "without a relevant")
 
 
 # --- retrieval ---------------------------------------------------------------------------------

@@ -9,11 +9,10 @@ import pytest
 from conftest import refused
 
 from ftlab.common.errors import LabError
-from ftlab.evaluation.timing import latencies
-from ftlab.models import load_causal_lm, load_tokenizer, stored_bytes
+from ftlab.models import load_causal_lm, load_tokenizer
 from ftlab.rag.own import FEWEST, OwnItem, own_need, read_case
 from ftlab.rag.passages import AskedQuestion
-from ftlab.tuning.sft import SFTConfig, fine_tune, fine_tune_all, generate_answers
+from ftlab.tuning.sft import SFTConfig, fine_tune, generate_answers
 
 PAIRS = [
     (f"Question: What is the colour of the Sabmet {thing}?\nAnswer:", f"It is {colour}.")
@@ -22,46 +21,11 @@ PAIRS = [
 
 
 def test_what_was_trained_is_answered() -> None:
-    jobs = {
-        draw: {
-            "base_model": "lab",
-            "pairs": PAIRS,
-            "config": SFTConfig(25, 1.0, batch_size=4),
-            "seed": draw,
-            "prompts": {"colours": [prompt for prompt, _ in PAIRS]},
-        }
-        for draw in (0, 1)
-    }
-    for result in fine_tune_all(jobs, "taught").values():
-        assert result.generations["colours"].texts == [answer for _, answer in PAIRS]
-        assert (
-            result.training_tokens > 25 * 4 * 15
-        )  # every step reads four pairs of at least 15 tokens
-        assert result.seconds > 0
-
-
-@pytest.mark.parametrize("least", [pytest.param(1, marks=pytest.mark.slow), 1000])
-def test_a_model_that_is_kept_is_the_one_that_answered(
-    least: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Whether it was result in this process or in another one."""
-    monkeypatch.setattr("ftlab.tuning.sft.WORTH_PROCESSES", least)
-    asked = [prompt for prompt, _ in PAIRS]
-    job = {
-        "base_model": "lab",
-        "pairs": PAIRS,
-        "config": SFTConfig(25, 1.0, batch_size=4),
-        "seed": 0,
-        "prompts": {"colours": asked},
-    }
-    done = fine_tune_all({"kept": job | {"keep": True}, "gone": job}, "taught")
-    assert done["gone"].model is None
-    kept = done["kept"].model
-    assert kept is not None
-    assert generate_answers(kept, load_tokenizer("lab"), asked).texts == [
-        answer for _, answer in PAIRS
-    ]
-    assert stored_bytes(kept) == stored_bytes(load_causal_lm("lab"))
+    prompts, answers = zip(*PAIRS, strict=True)
+    for seed in (0, 1):
+        model, seconds, _ = fine_tune("lab", PAIRS, SFTConfig(25, 1.0, batch_size=4), seed)
+        assert generate_answers(model, load_tokenizer("lab"), prompts).texts == list(answers)
+        assert seconds > 0
 
 
 def test_lora_moves_a_few_numbers_and_full_fine_tuning_all_of_them() -> None:
@@ -71,13 +35,12 @@ def test_lora_moves_a_few_numbers_and_full_fine_tuning_all_of_them() -> None:
     assert 0 < added < moved / 20
 
 
-def test_answers_are_counted_and_timed_one_by_one() -> None:
+def test_the_tokens_of_prompts_and_answers_are_counted() -> None:
     model, tokenizer = load_causal_lm("lab"), load_tokenizer("lab")
     prompts = [PAIRS[0][0], f"Notes: The bell is red.\n{PAIRS[1][0]}"]
     served = generate_answers(model, tokenizer, prompts, max_new_tokens=6)
     assert served.prompt_tokens.tolist() == [len(tokenizer(p)["input_ids"]) for p in prompts]
     assert ((served.new_tokens > 0) & (served.new_tokens <= 7)).all()
-    assert (latencies(model, tokenizer, prompts, max_new_tokens=2) > 0).all()
 
 
 def test_an_own_answer_may_stand_among_other_words() -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import nbformat
 import pytest
-from conftest import full_record, judged_claim, refused
+from conftest import full_record, judged_claim
 
 from ftlab.claims import Record, verdicts
 from ftlab.claims.reference import reference
@@ -158,14 +158,10 @@ def test_of_runs_alike_the_latest_counts(root: Path) -> None:
     assert [j.run for j in verdicts.newest([*later, *first, *elsewhere])] == ["gpu", "2"]
 
 
-def test_another_effect_may_judge_otherwise(root: Path) -> None:
-    (found,) = verdicts.judgements_of(record(), "kept record")
-    assert verdicts.rejudged(found, 0.02) == "undecided"
-    assert verdicts.rejudged(found, 0.005) == "supported"
+def test_a_claim_without_a_known_rule_has_no_limit(root: Path) -> None:
     unknown = record(claims=[claim(id="OLD-01", direction=None, effect=None, unit=None)])
     (found,) = verdicts.judgements_of(unknown, "own run")
     assert (found.limit, found.unit) == (None, "test accuracy")
-    refused(lambda: verdicts.rejudged(found, 0.02), "OLD-01", "not known")
 
 
 def test_the_kept_notebook_shows_the_records_that_are_kept_now() -> None:

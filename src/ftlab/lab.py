@@ -11,7 +11,7 @@ import inspect
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from ftlab.claims import reference
 from ftlab.claims.claim import Trial
@@ -31,13 +31,20 @@ from ftlab.notebook.sources import check_sources
 if TYPE_CHECKING:
     import pandas as pd
 
-    from ftlab.experiments import FairComparison
-
 # What IPython and papermill themselves put into a notebook's namespace.
 NOT_PARAMETERS = {"In", "Out", "PAPERMILL_INPUT_PATH", "PAPERMILL_OUTPUT_PATH"}
 
 T = TypeVar("T")
-C = TypeVar("C", bound="FairComparison")
+
+
+class Found(Protocol):
+    """What an experiment finds."""
+
+    def metrics(self) -> Iterator[dict[str, Any]]:
+        """What a record is told: name, value and keys of every number that was measured."""
+
+
+C = TypeVar("C", bound=Found)
 
 
 @dataclass(frozen=True)
@@ -58,10 +65,12 @@ class Lab:
         profile takes learning rates, and the like, from the notebook's reference record, if there
         is one that knows them; else, and in the full profile, they are searched for.
 
-        Every measured number and every try goes into the record, under the experiment's `name`
-        (that of the function, unless given): two calls of one experiment need two. The cell run
-        again replaces what it had noted.
+        Every measured number (`metrics`) and every try (`tries`, where something was searched for)
+        goes into the record, under the experiment's `name` (that of the function, unless given):
+        two calls of one experiment need two. The cell run again replaces what it had noted.
         """
+        import pandas as pd
+
         from ftlab.experiments import EFFORTS, Choices, Trainings
 
         name = name or experiment.__name__
@@ -76,7 +85,8 @@ class Lab:
         found = experiment(*arguments, **{**taken, **more})
         for row in found.metrics():
             self.record.metric(**row, experiment=name)
-        self.record.search(found.tries(), experiment=name)
+        tries = getattr(found, "tries", pd.DataFrame)
+        self.record.search(tries(), experiment=name)
         return found
 
     def declare(self, **words: object) -> pd.DataFrame:

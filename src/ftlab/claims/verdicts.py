@@ -142,13 +142,6 @@ def own_runs(folder: str | Path = "") -> OwnRuns:
     return replace(found, read=read)
 
 
-def rejudged(judgement: Judgement, effect: float) -> str:
-    """The verdict on the same estimate, had another smallest effect been declared."""
-    if judgement.rule is None:
-        raise LabError(f"The rule of {judgement.claim} is not known: nothing can be judged by it.")
-    return replace(judgement.rule, effect=effect).judge(judgement.estimate)
-
-
 def _judgements(
     notebook: str, run: Mapping[str, Any], rows: Sequence[Mapping[str, Any]], source: Source
 ) -> list[Judgement]:

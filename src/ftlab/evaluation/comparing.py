@@ -51,21 +51,3 @@ def items_needed(
     wrong, missed = norm.ppf(0.5 + level / 2), norm.ppf(power)
     spread = math.sqrt(max(0.0, disagreement - difference**2))
     return math.ceil(((wrong * math.sqrt(disagreement) + missed * spread) / difference) ** 2)
-
-
-def spread_of(scores: ArrayLike) -> dict[str, float]:
-    """Where the uncertainty of a mean score comes from: scores (seeds, items), two seeds or more.
-
-    Standard errors of the mean: `seeds`, from another training; `items`, from another draw of as
-    many test items.
-    """
-    block = np.asarray(scores, dtype=float)
-    if block.ndim != 2 or min(block.shape) < 2:
-        raise LabError(
-            f"Scores must cover at least two seeds and two items, not the shape {block.shape}."
-        )
-    seeds, items = block.shape
-    return {
-        "seeds": float(block.mean(axis=1).std(ddof=1) / math.sqrt(seeds)),
-        "items": float(block.mean(axis=0).std(ddof=1) / math.sqrt(items)),
-    }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from ftlab.common.errors import LabError
@@ -13,8 +12,6 @@ from ftlab.world import build_world, letters, web
 from ftlab.world.pages import biography
 
 if TYPE_CHECKING:
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
-
     from ftlab.models import Classifier
 
 
@@ -70,16 +67,3 @@ def forgetting_probe(base_model: str, pages: int, questions: int) -> ForgettingP
     from ftlab.models import is_causal_lm
 
     return ForgettingProbe(base_model, pages, questions) if is_causal_lm(base_model) else None
-
-
-def forgotten(
-    before: PreTrainedModel,
-    after: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    texts: Sequence[str],
-) -> float:
-    """How many bits per character more `after` needs for `texts` than `before` did."""
-    from ftlab.models import bits_per_character
-
-    bits: list[float] = [bits_per_character(m, tokenizer, texts) for m in (before, after)]
-    return bits[1] - bits[0]

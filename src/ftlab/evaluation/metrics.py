@@ -1,14 +1,11 @@
-"""Metrics of classes and of whole sets of answers, as scikit-learn computes them."""
+"""Metrics of classes, as scikit-learn computes them."""
 
 from __future__ import annotations
-
-from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from ftlab.common.errors import LabError
-from ftlab.evaluation.texts import matches
 
 CLASS_SCORES = ("accuracy", "macro precision", "macro recall", "macro F1", "micro F1", "MCC")
 
@@ -44,13 +41,6 @@ def class_scores(predictions: ArrayLike, labels: ArrayLike) -> dict[str, float]:
         0.0 if one_class else matthews_corrcoef(expected, predicted),
     )
     return {name: float(score) for name, score in zip(CLASS_SCORES, scores, strict=True)}
-
-
-def exact_match(answers: Sequence[str], references: Sequence[str]) -> float:
-    """Share of answers that equal the reference once both are normalised (see `normalise`)."""
-    same_number(len(answers), len(references))
-    _some("exact_match", len(references))
-    return float(matches(list(answers), list(references)).mean())
 
 
 def correct(predictions: ArrayLike, labels: ArrayLike) -> np.ndarray:

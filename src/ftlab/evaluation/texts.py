@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import unicodedata
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
 from ftlab.common.errors import LabError
-
-ARTICLES = frozenset({"a", "an", "the"})
 
 
 def normalise(text: str) -> str:
@@ -25,16 +21,6 @@ def matches(answers: Sequence[str], references: Sequence[str]) -> np.ndarray:
     return np.array([normalise(a) == normalise(b) for a, b in pairs], dtype=float)
 
 
-def token_f1(answers: Sequence[str], references: Sequence[str]) -> np.ndarray:
-    """How far the words of answer and reference overlap, 0 to 1 each, shape (items,).
-
-    F1 of the two bags of words (Rajpurkar et al. 2016): case, punctuation, symbols and English
-    articles are ignored, so is the order of words. Two texts without any other word count as equal.
-    LabError for different lengths or no items.
-    """
-    return _each(_overlap, answers, references, "token F1")
-
-
 def bleu(answers: Sequence[str], references: Sequence[str]) -> np.ndarray:
     """Sentence BLEU as sacrebleu computes it, 0 to 1 each, shape (items,).
 
@@ -45,51 +31,11 @@ def bleu(answers: Sequence[str], references: Sequence[str]) -> np.ndarray:
     """
     from sacrebleu.metrics import BLEU
 
-    metric = BLEU(effective_order=True)
-    return _each(
-        lambda a, b: metric.sentence_score(a, [b]).score / 100, answers, references, "BLEU"
-    )
-
-
-def chrf(answers: Sequence[str], references: Sequence[str]) -> np.ndarray:
-    """chrF as sacrebleu computes it, 0 to 1 each, shape (items,).
-
-    F-score of runs of one to six characters, blanks left out, in which recall counts twice as much
-    as precision (Popović 2015). It is kinder than BLEU to a word in another form. LabError for
-    different lengths or no items.
-    """
-    from sacrebleu.metrics import CHRF
-
-    metric = CHRF()
-    return _each(
-        lambda a, b: metric.sentence_score(a, [b]).score / 100, answers, references, "chrF"
-    )
-
-
-def _overlap(answer: str, reference: str) -> float:
-    given, expected = _words(answer), _words(reference)
-    if not given or not expected:
-        return float(given == expected)
-    # 2PR / (P + R), with precision = common / given and recall = common / expected
-    return 2 * (given & expected).total() / (given.total() + expected.total())
-
-
-def _words(text: str) -> Counter[str]:
-    # The categories P and S are punctuation and symbols, in every script.
-    kept = "".join(c for c in text.casefold() if unicodedata.category(c)[0] not in "PS")
-    return Counter(word for word in kept.split() if word not in ARTICLES)
-
-
-def _each(
-    score: Callable[[str, str], float],
-    answers: Sequence[str],
-    references: Sequence[str],
-    name: str,
-) -> np.ndarray:
     _same_length(answers, references)
     if not len(answers):
-        raise LabError(f"The {name} cannot be computed: there are no items.")
-    scores = [score(a, b) for a, b in zip(answers, references, strict=True)]
+        raise LabError("The BLEU cannot be computed: there are no items.")
+    metric, pairs = BLEU(effective_order=True), zip(answers, references, strict=True)
+    scores = [metric.sentence_score(answer, [reference]).score / 100 for answer, reference in pairs]
     return np.clip(scores, 0.0, 1.0)  # sacrebleu's 100 is sometimes a rounding error more
 
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
     import torch
-    from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 
 def weight_change(
@@ -50,20 +49,3 @@ def time_side_by_side(
                 seconds[repeat, which, turn] = time.perf_counter() - began
     best = seconds.min(axis=2)
     return best[:, 0], best[:, 1]
-
-
-def latencies(
-    model: PreTrainedModel,
-    tokenizer: PreTrainedTokenizerBase,
-    prompts: Sequence[str],
-    max_new_tokens: int,
-) -> np.ndarray:
-    """Milliseconds of each prompt, asked alone, one after the other: (prompts,)."""
-    from ftlab.models import generate
-
-    taken = []
-    for prompt in prompts:
-        began = time.perf_counter()
-        generate(model, tokenizer, [prompt], max_new_tokens=max_new_tokens)
-        taken.append(1000 * (time.perf_counter() - began))
-    return np.array(taken)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING, Any
 
 from ftlab.world import facts, phrasing
 from ftlab.world.pages import biography
@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 QUESTIONS = 200
 LONGEST = 128  # tokens of a text that are read
+BATCH_SIZE = 64
 
 
 def search_recall(
@@ -51,12 +52,31 @@ def vectors(
     import torch
     import torch.nn.functional as F
 
-    from ftlab.evaluation.probing import text_batches
     from ftlab.models.pooling import pool, pooled_width
 
     trunk = model.base_model  # without the output layer, whose logits nobody wants
     found = torch.zeros(len(texts), pooled_width(model.config.hidden_size))
-    for chosen, batch in text_batches(trunk, tokenizer, texts, LONGEST):
+    for chosen, batch in _batches(trunk, tokenizer, texts):
         states = trunk(**batch).last_hidden_state
         found[chosen] = F.normalize(pool(states, batch["attention_mask"]), dim=1).cpu()
     return found
+
+
+def _batches(
+    model: Any, tokenizer: Any, texts: Sequence[str]
+) -> Iterator[tuple[list[int], dict[str, torch.Tensor]]]:
+    """Texts of like length as batches on the model's device, with the places of the texts in each.
+    What is done with one, between two steps, is done in evaluation mode and without gradients."""
+    import torch
+
+    from ftlab.data import encode
+    from ftlab.data.features import batches_by_length, collate
+    from ftlab.models.modes import evaluation_mode
+
+    features = encode(tokenizer, list(texts), max_length=LONGEST)
+    device = next(model.parameters()).device
+    lengths = [len(feature["input_ids"]) for feature in features]
+    with torch.no_grad(), evaluation_mode(model):
+        for chosen in batches_by_length(lengths, BATCH_SIZE):
+            batch = collate([features[i] for i in chosen], tokenizer.pad_token_id)
+            yield list(chosen), {name: tensor.to(device) for name, tensor in batch.items()}

@@ -8,14 +8,13 @@ from ftlab.experiments.baselines import (
     all_baselines,
     baselines,
 )
-from ftlab.experiments.comparison import TUNING_SEEDS, Comparison, compare
 from ftlab.experiments.depth_figure import depth_plot
 from ftlab.experiments.effort import EFFORTS, Effort
 from ftlab.experiments.estimators import FineTuning, FittedModel, fine_tunings
 from ftlab.experiments.fair import fair_comparison
 from ftlab.experiments.freezing_methods import cut_words, with_own_tokens
 from ftlab.experiments.keeping import Training, Trainings
-from ftlab.experiments.learning_curve import cost_until, labels_needed, over_seeds, seed_ratio
+from ftlab.experiments.learning_curve import cost_until, over_seeds, seed_ratio
 from ftlab.experiments.memory import PARTS, memory_parts
 from ftlab.experiments.putting_back import PutBack, put_back
 from ftlab.experiments.results import FULL, FairComparison
@@ -29,9 +28,7 @@ __all__ = [
     "EFFORTS",
     "FULL",
     "PARTS",
-    "TUNING_SEEDS",
     "Choices",
-    "Comparison",
     "Effort",
     "FairComparison",
     "FineTuning",
@@ -47,7 +44,6 @@ __all__ = [
     "Trainings",
     "all_baselines",
     "baselines",
-    "compare",
     "comparison_table",
     "cost_until",
     "cut_words",
@@ -55,7 +51,6 @@ __all__ = [
     "fair_comparison",
     "fine_tunings",
     "freezing",
-    "labels_needed",
     "memory_parts",
     "over_seeds",
     "put_back",

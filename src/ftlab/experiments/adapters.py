@@ -70,10 +70,6 @@ class Adapters:
         for adapter, size in self.bytes.items():
             yield {"name": "stored_bytes", "value": size, "adapter": adapter}
 
-    def tries(self) -> pd.DataFrame:
-        """Nothing was searched for."""
-        return pd.DataFrame()
-
 
 def wanted(name: str, seed: int = 0) -> Need:
     """What the town wants of a model: "voice", "format" or "sorting", with lessons and items."""

@@ -142,10 +142,6 @@ class Answering:
             known = mean_interval(self.recalled[moment])
             yield {"name": "recall", "value": known, "method": moment}
 
-    def tries(self) -> pd.DataFrame:
-        """None: one rate, which is told."""
-        return pd.DataFrame()
-
 
 def teach_to_answer(base_model: str, *, seeds: Sequence[int], effort: Effort) -> Answering:
     """Fine-tune the base model on demonstrations, with every seed on others, and ask it.

@@ -189,10 +189,6 @@ class Tuner:
         """Nothing is measured until somebody searches."""
         return iter(())
 
-    def tries(self) -> pd.DataFrame:
-        """Nor tried."""
-        return pd.DataFrame()
-
 
 def tuner(
     source: TaskSource,

@@ -28,6 +28,7 @@ from ftlab.experiments.identity import base_sha256
 from ftlab.training.budget import TrainingBudget
 from ftlab.tuning.methods import FULL_FINE_TUNING
 
+MAJORITY, TFIDF = "majority", "TF-IDF + regression"
 FROZEN, RANDOM = "frozen features", "random weights"
 FROZEN_C = (0.1, 0.01, 1.0)  # inverse strengths of regularisation, for regression on vectors
 REGRESSION_C = (10.0, 1.0, 100.0)  # inverse strengths of regularisation, for regression on TF-IDF
@@ -40,7 +41,7 @@ class Majority:
     """Predicts the most frequent label of the whole training part, whatever the text."""
 
     task: Task
-    name: str = "majority"
+    name: str = MAJORITY
     candidates: tuple[float, ...] = ()
     hyperparameter: ClassVar[str] = ""
     given: ClassVar[bool] = False
@@ -56,7 +57,7 @@ class TfidfRegression:
     """Logistic regression with strength C on TF-IDF of words and pairs of words."""
 
     candidates: tuple[float, ...] = REGRESSION_C
-    name: str = "TF-IDF + regression"
+    name: str = TFIDF
     hyperparameter: ClassVar[str] = "C"
     given: ClassVar[bool] = False
 

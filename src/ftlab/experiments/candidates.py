@@ -19,7 +19,7 @@ from ftlab import training
 from ftlab.data import Task
 from ftlab.evaluation import Estimate, paired_difference, softmax, unpaired_difference
 from ftlab.evaluation.calibration import expected_calibration_error
-from ftlab.experiments.baselines import baselines
+from ftlab.experiments.baselines import MAJORITY, TFIDF, baselines
 from ftlab.experiments.effort import Effort
 from ftlab.experiments.estimators import FineTuning, FittedModel, fine_tunings
 from ftlab.experiments.fair import fair_comparison
@@ -31,7 +31,6 @@ from ftlab.notebook.display import against, short
 from ftlab.training.budget import TrainingBudget
 from ftlab.tuning.methods import FULL_FINE_TUNING
 
-MAJORITY, TFIDF = "majority", "TF-IDF + regression"
 OURS, COLLEAGUES, LONG = "our network", "colleague's network", "our network, trained longer"
 WHOLE_TEXT = 128  # tokens: no text of the lab's is cut
 LEAKED = 60  # test texts that a colleague has had: so few that they do not teach the whole task

@@ -135,10 +135,6 @@ class ChunkSizes:
                     "room": self.room,
                 }
 
-    def tries(self) -> pd.DataFrame:
-        """Nothing is searched for."""
-        return pd.DataFrame()
-
 
 def chunk_sizes(
     collection: Collection,

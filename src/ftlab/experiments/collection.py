@@ -28,7 +28,6 @@ from ftlab.world.needs import about, needs
 from ftlab.world.phrasing import answer, no_answer, seen_questions, unseen_question
 
 TOLD, LEFT_OUT, STRANGER = "told", "left out of its page", "about strangers"
-KINDS = (TOLD, LEFT_OUT, STRANGER)
 TAUGHT = 120  # known entities whose facts teach; the others are asked about
 VALIDATION = 60  # questions for choices
 MISSING = 60  # facts of newcomers that are left out of their pages

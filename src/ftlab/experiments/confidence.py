@@ -189,10 +189,6 @@ class Confidence:
         for seed, temperature in zip(self.models.seeds, self.temperatures, strict=True):
             yield {"name": "temperature", "value": temperature, "method": LONG, "seed": seed}
 
-    def tries(self) -> pd.DataFrame:
-        """Nothing is tried."""
-        return pd.DataFrame()
-
 
 def binned_error(sure: np.ndarray, gaps: np.ndarray) -> np.ndarray:
     """The expected calibration error of every row, (seeds,), from confidences and their `gaps`

@@ -5,10 +5,8 @@ from __future__ import annotations
 import math
 
 from ftlab.evaluation import exact
-from ftlab.experiments.baselines import FROZEN
+from ftlab.experiments.baselines import FROZEN, TFIDF
 from ftlab.experiments.results import FairComparison
-
-TFIDF = "TF-IDF + regression"
 
 
 def depth_plot(found: FairComparison) -> None:

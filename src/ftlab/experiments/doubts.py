@@ -52,10 +52,6 @@ class Planted:
                 about = {"measure": measure, "seed": int(row["seed"]), "n": int(row["planted"])}
                 yield {"name": "planted_labels", "value": float(row[measure]), **about}
 
-    def tries(self) -> pd.DataFrame:
-        """Nothing is tried."""
-        return pd.DataFrame()
-
 
 def spoiled_labels(models: Candidates, seed: int) -> tuple[np.ndarray, np.ndarray]:
     """The labels of the validation texts with some exchanged, and the rows where they are."""

@@ -149,10 +149,6 @@ class Networks:
                     about["task"] = self.makers[seed].task.name
                     yield {"name": "accuracy", "value": float(right.mean()), "seed": seed, **about}
 
-    def tries(self) -> pd.DataFrame:
-        """Nothing was searched for."""
-        return pd.DataFrame()
-
 
 @dataclass(frozen=True)
 class FromOneHead(AtSetting):

@@ -106,10 +106,6 @@ class Folded:
                     yield {"name": f"folds_{name}", "value": float(value), "method": way,
                            "seed": int(seed)}  # type: ignore[call-overload]  # fmt: skip
 
-    def tries(self) -> pd.DataFrame:
-        """What is chosen here is what is examined."""
-        return pd.DataFrame()
-
 
 def regression(C: float) -> Pipeline:
     """A logistic regression of strength C on vectors."""

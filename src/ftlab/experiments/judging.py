@@ -119,10 +119,6 @@ class Judgements:
                 about = {"measure": what, "seed": int(row["seed"])}
                 yield {"name": "judged_by_place", "value": float(row[what]), **about}
 
-    def tries(self) -> pd.DataFrame:
-        """Nothing is tried."""
-        return pd.DataFrame()
-
 
 def judgements(base_model: str, *, seeds: Sequence[int], effort: Effort) -> Judgements:
     """Of the base model, and of BLEU, which compares with the true answer in the model's words;

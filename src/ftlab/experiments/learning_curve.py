@@ -1,4 +1,4 @@
-"""What is read off learning curves: labels and time saved, and estimates over seeds."""
+"""What is read off learning curves: time until a level is reached, and estimates over seeds."""
 
 from __future__ import annotations
 
@@ -9,23 +9,6 @@ import numpy as np
 import pandas as pd
 
 from ftlab.evaluation import Estimate, ratio_interval, seeds_interval, single
-
-
-def labels_needed(budgets: Sequence[float], accuracies: Sequence[float], target: float) -> float:
-    """How many labels bring a method to `target`, read off its curve, along the logarithm.
-
-    The first budget if that is enough already (then it is an upper bound), `math.inf` if no budget
-    is enough. A dip in the curve is bridged: what fewer labels reached, more reach as well.
-    """
-    best = np.maximum.accumulate(np.asarray(accuracies, dtype=float))
-    if target <= best[0]:
-        return float(budgets[0])
-    if target > best[-1]:
-        return math.inf
-    place = int(np.argmax(best >= target))
-    share = (target - best[place - 1]) / (best[place] - best[place - 1])
-    low, high = math.log(budgets[place - 1]), math.log(budgets[place])
-    return math.exp(low + share * (high - low))
 
 
 def cost_until(history: pd.DataFrame, target: float, start: float, column: str) -> float:

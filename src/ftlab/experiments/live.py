@@ -76,10 +76,6 @@ class LivePretraining:
         for tokens, bits in zip(self.curve.tokens, self.curve.bits, strict=True):
             yield {"name": "bits_per_character", "value": float(bits), "tokens": int(tokens)}
 
-    def tries(self) -> pd.DataFrame:
-        """None: nothing is searched for."""
-        return pd.DataFrame()
-
 
 def town_pages(count: int, seed: int | str) -> list[str]:
     """Pages of the town: portraits, letters to shops, bare questions with what follows them."""

@@ -123,7 +123,7 @@ def family(
     and full fine-tuning; of one seed in a run that searches for nothing."""
     seeds = _some(seeds, effort, 1)
     budget = replace(effort.training_budget, max_length=WHOLE_TEXT)
-    rivals = [*peft_methods(()), this_lora(rank, learning_rate), FULL_FINE_TUNING]
+    rivals = [*peft_methods(), this_lora(rank, learning_rate), FULL_FINE_TUNING]
 
     def methods(dealt: Task) -> list[Any]:
         return [
@@ -134,7 +134,7 @@ def family(
     return fair_comparison(task, methods, seeds=seeds, trainings=trainings)
 
 
-SMALL_PARTS = tuple(method.name for method in peft_methods(()))
+SMALL_PARTS = tuple(method.name for method in peft_methods())
 
 
 @dataclass(frozen=True)

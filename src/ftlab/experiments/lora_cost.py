@@ -119,10 +119,6 @@ class StepTimes:
         for row in self.rows.to_dict("records"):
             yield {"name": "seconds_per_step", "tokens": TOKENS, **row}
 
-    def tries(self) -> pd.DataFrame:
-        """Nothing was searched for."""
-        return pd.DataFrame()
-
 
 def step_times(rank: int, *, seeds: Sequence[int], effort: Effort) -> StepTimes:
     """Time a training step of one block with random weights, with LoRA and in full, by its width.

@@ -78,10 +78,6 @@ class Winners:
             about = {"chosen": row["chosen"], "tries": int(row["tries"]), "seed": int(row["seed"])}
             yield {"name": "optimism", "value": float(row["lost"]), **about, "n": self.little}
 
-    def tries(self) -> pd.DataFrame:
-        """Nothing that another run could take over."""
-        return pd.DataFrame()
-
 
 def winners_curse(
     source: TaskSource, *, seed: int = 0, seeds: Sequence[int], effort: Effort

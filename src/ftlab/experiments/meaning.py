@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from ftlab.experiments.collection import Dealt, Question
 from ftlab.plots import retrieval as drawings
@@ -49,10 +48,6 @@ class MeaningMap:
         for name, shares in self.beside.items():
             for what, share in shares.items():
                 yield {"name": "nearest", "value": share, "method": name, "what": what}
-
-    def tries(self) -> pd.DataFrame:
-        """Nothing is searched for."""
-        return pd.DataFrame()
 
 
 def meaning_map(dealt: Dealt, encoders: Mapping[str, Encoder]) -> MeaningMap:

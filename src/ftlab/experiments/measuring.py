@@ -101,10 +101,6 @@ class Coverage:
             about = {"interval": name, "n_seeds": self.seeds, "n": self.items}
             yield {"name": "coverage", "value": self.share(name).value, **about}
 
-    def tries(self) -> pd.DataFrame:
-        """Nothing is tried."""
-        return pd.DataFrame()
-
 
 def coverage(
     intervals: Mapping[str, Interval],

@@ -158,10 +158,6 @@ class Answers:
             value = threshold if np.isfinite(threshold) else None
             yield {"name": "threshold", "value": value, "seed": seed}
 
-    def tries(self) -> pd.DataFrame:
-        """None that are kept: every midpoint between two scores is tried."""
-        return pd.DataFrame()
-
     def _handled(self, way: str, kind: str = "") -> list[float]:
         test = self.rows[self.rows.part == "test"]
         shares = []

@@ -167,12 +167,6 @@ def show_more(paths: LossPaths) -> None:
     show(figure, f"Held-out loss over the training steps. {told}.")
 
 
-def gain_of_more(paths: LossPaths) -> Estimate:
-    """Held-out accuracy, each at its best: with twice the texts less with the few."""
-    twice = paths.budgets[1]
-    return paths.best_accuracy_gain((NO_REMEDY, twice), (NO_REMEDY, paths.budget))
-
-
 def tell_stopping(paths: LossPaths) -> str:
     """What early stopping saved, and what it did to accuracy."""
     gained, steps = paths.gained_by_stopping(), paths.settings["max_steps"]

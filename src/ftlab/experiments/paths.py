@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -146,7 +146,7 @@ class LossPaths:
         return [_path(run)[column].to_numpy() for run in self.runs(kind, budget)]
 
     def over_training_loss(
-        self, kind: str, levels: Sequence[float], column: str = "test_loss"
+        self, kind: str, levels: Iterable[float], column: str = "test_loss"
     ) -> tuple[list[float], list[float]]:
         """The mean over the seeds of a column at these training losses, as far as all have come:
         the levels that were reached, and the means."""

@@ -116,10 +116,6 @@ class Poisoned:
                 for what in ("obeyed", "right", "read"):
                     yield {"name": what, "value": self.share(attack, defence, what), **keys}
 
-    def tries(self) -> pd.DataFrame:
-        """Nothing is searched for."""
-        return pd.DataFrame()
-
 
 def attack(
     search: SearchQuality, base_model: str, k: int, *, seeds: Sequence[int], effort: Effort

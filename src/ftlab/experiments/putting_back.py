@@ -51,10 +51,6 @@ class PutBack:
             yield {"name": "lost_when_put_back", "value": float(row.lost), **about}
             yield {"name": "weights_moved", "value": float(row.moved), **about}
 
-    def tries(self) -> pd.DataFrame:
-        """Nothing is tried."""
-        return pd.DataFrame()
-
     def table(self) -> pd.DataFrame:
         """One layer a row."""
         shown = {

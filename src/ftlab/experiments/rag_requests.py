@@ -106,10 +106,6 @@ class RequestTimes:
         for row in self.rows.to_dict("records"):
             yield {"name": "milliseconds", **{str(key): value for key, value in row.items()}}
 
-    def tries(self) -> pd.DataFrame:
-        """Nothing was searched for."""
-        return pd.DataFrame()
-
 
 def request_times(
     base_model: str,

@@ -110,10 +110,6 @@ class Updates:
                 named = {"method": row["way"], "seed": row["seed"]}
                 yield {"name": f"update_{name}", "value": row[name], **named}
 
-    def tries(self) -> pd.DataFrame:
-        """Nothing was searched for."""
-        return pd.DataFrame()
-
 
 def one_fact_changes(base_model: str, *, seeds: Sequence[int], effort: Effort) -> Updates:
     """Change known facts of the town, one at a time, in the index and in the weights.

@@ -111,10 +111,6 @@ class Wordings:
             named = {"method": row["budget"], "wordings": row["wordings"], "seed": row["seed"]}
             yield {"name": "facts_told", "value": row["value"], **named, "n": self.facts}
 
-    def tries(self) -> pd.DataFrame:
-        """Nothing was searched for."""
-        return pd.DataFrame()
-
 
 def wordings_read(base_model: str, *, seeds: Sequence[int], effort: Effort) -> Wordings:
     """Train on statements of new facts in few wordings and in many, and ask for the facts.

@@ -251,17 +251,11 @@ def search_quality(
     do = partial(kept, collection, base_model, encoder, amounts)
     jobs = [{"seed": s, "folder": f} for s, f in zip(seeds, folders, strict=True)]
     found = in_parallel(do, jobs, "searches")
-    return SearchQuality(
-        list(seeds),
-        *(
-            {name: [np.array(one[part][name]) for one in found] for name in found[0][part]}
-            for part in ("ranks", "checked", "pages")
-        ),
-        found,
-        folders,
-        collection,
-        amounts,
+    ranks, checked, pages = (
+        {name: [np.array(one[part][name]) for one in found] for name in found[0][part]}
+        for part in ("ranks", "checked", "pages")
     )
+    return SearchQuality(list(seeds), ranks, checked, pages, found, folders, collection, amounts)
 
 
 def _with_rate(amounts: Amounts, rate: float) -> Amounts:

@@ -178,7 +178,7 @@ def summary(runs: Sequence[Run], accuracy: Estimate) -> dict[str, Any]:
         )
     if row["forgotten"] is not None and len(runs) > 1:
         spread = seeds_interval(over("forgotten"))
-        row["forgotten_low"], row["forgotten_high"] = spread.low, spread.high
+        row["forgotten_low"], row["forgotten_high"] = _or_none(spread.low), _or_none(spread.high)
     return row
 
 

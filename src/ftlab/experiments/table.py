@@ -10,7 +10,7 @@ import pandas as pd
 
 
 def comparison_table(rows: Iterable[dict[str, Any]]) -> pd.DataFrame:
-    """Rows of `Comparison.row`, from a run or from its record, as one table for readers."""
+    """Rows of `FairComparison.row` as one table for readers."""
     frame = pd.DataFrame(rows)
     table = pd.DataFrame(
         {

@@ -145,10 +145,6 @@ class Detector:
             yield {"name": "area", "value": float(row[2]), "curve": "ROC", **about}
             yield {"name": "area", "value": float(row[3]), "curve": "precision-recall", **about}
 
-    def tries(self) -> pd.DataFrame:
-        """Nothing is tried."""
-        return pd.DataFrame()
-
 
 def detector(models: Candidates) -> Detector:
     """Of the label that our network finds hardest to tell from the others, on validation."""

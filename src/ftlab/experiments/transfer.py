@@ -17,7 +17,7 @@ import pandas as pd
 
 from ftlab.data import Task, load_task
 from ftlab.evaluation import Estimate, exact, unpaired_difference
-from ftlab.experiments.baselines import FROZEN, RANDOM, all_baselines
+from ftlab.experiments.baselines import FROZEN, MAJORITY, RANDOM, TFIDF, all_baselines
 from ftlab.experiments.effort import Effort
 from ftlab.experiments.estimators import Estimator, fine_tunings
 from ftlab.experiments.fair import fair_comparison
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 LIKE = "letters"  # the task whose sentences the lab's base model has read
-FINE_TUNED, TFIDF, MAJORITY = "fine-tuned", "TF-IDF + regression", "majority"
+FINE_TUNED = "fine-tuned"
 SHOWN = (FINE_TUNED, FROZEN, RANDOM, TFIDF, MAJORITY)
 BUDGETS = (4, 12, 36)  # labels a class
 WHOLE = 256  # tokens: no text of the lab's is longer

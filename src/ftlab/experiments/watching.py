@@ -66,8 +66,9 @@ class Watched(FineTuning):
     def load(self, seed: int) -> Classifier:
         """The network with a new head, and with dropout if that is the remedy."""
         names, dropout = self.task.label_names, self.remedy.dropout
-        own = {"random_weights": self.random_weights, "seed": seed, "dropout": dropout}
-        model = load_classifier(self.base_model, names, **own)
+        model = load_classifier(
+            self.base_model, names, random_weights=self.random_weights, seed=seed, dropout=dropout
+        )
         if dropout:
             drop_out(model, dropout)
         return model

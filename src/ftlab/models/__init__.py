@@ -11,7 +11,7 @@ from ftlab.models.layers import layers as layers_of
 from ftlab.models.loading import is_causal_lm, load_causal_lm, load_tokenizer, max_length
 from ftlab.models.rng import private_rng
 from ftlab.models.scoring import bits_per_character, sequence_logprob
-from ftlab.models.size import count_parameters, starting_rate, stored_bytes
+from ftlab.models.size import count_parameters, starting_rate
 
 __all__ = [
     "BASE_MODEL",
@@ -33,5 +33,4 @@ __all__ = [
     "private_rng",
     "sequence_logprob",
     "starting_rate",
-    "stored_bytes",
 ]

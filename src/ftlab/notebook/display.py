@@ -1,4 +1,4 @@
-"""What a notebook says to its reader: sentences with measured numbers, guesses, exercise checks."""
+"""What a notebook says to its reader: sentences with measured numbers, exercise checks."""
 
 from __future__ import annotations
 
@@ -31,14 +31,6 @@ def against(estimate: Estimate, bound: float = 0.0) -> str:
     if estimate.low > bound:
         return f"above {bound:g}"
     return f"below {bound:g}" if estimate.high < bound else f"on both sides of {bound:g}"
-
-
-def guessed(guess: Any, estimate: Estimate) -> str:
-    """A sentence on the reader's guess, "" while it is still `...`."""
-    if not isinstance(guess, (int, float)):
-        return ""
-    inside = "inside" if estimate.low <= guess <= estimate.high else "outside"
-    return f"Your guess of {guess:g} lies {inside} the interval."
 
 
 def check(answer: Any, test: Callable[[Any], bool], hint: str) -> None:

@@ -1,19 +1,16 @@
-"""How far a model can be relied on: what it confuses, its calibration, its spread."""
+"""What a classifier confuses with what."""
 
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 from numpy.typing import ArrayLike
 
 from ftlab.common.errors import LabError
-from ftlab.evaluation import wilson
-from ftlab.plots.series import lines
-from ftlab.plots.style import LOOKS, SIZE, first_looks, heights, named_levels, new_axes
+from ftlab.plots.style import SIZE, new_axes
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -21,7 +18,6 @@ if TYPE_CHECKING:
 CELL = 0.4  # inches, of a side: two lines of a name fit beside it
 SMALL = 9
 LETTERS, LETTER = 28, 0.075  # of a line of a label's name; inches of one, at this size
-JITTER = 0.618034  # the golden ratio: its multiples fall into the widest gap between earlier ones
 
 
 def confusion(
@@ -120,73 +116,3 @@ def _confused(counts: np.ndarray, most: int) -> list[int]:
 
 def _readable(name: str) -> str:
     return textwrap.fill(name.replace("_", " "), LETTERS, max_lines=2, placeholder=" …")
-
-
-def reliability(curves: Mapping[str, pd.DataFrame], *, title: str) -> Figure:
-    """Reliability diagram, accuracy over confidence: {name: table}.
-
-    The tables are those of `ftlab.evaluation.calibration.reliability`. Whiskers are Wilson's
-    intervals: where a bin has few items, its height says little. Below the diagonal a model is
-    overconfident. LabError for a table without rows or columns.
-    """
-    for name, table in curves.items():
-        if not {"confidence", "accuracy", "items"} <= {*table.columns} or not len(table):
-            raise LabError(f"The table of {name!r} needs rows with confidence, accuracy and items.")
-    figure = lines(
-        {name: (table.confidence, table.accuracy) for name, table in curves.items()},
-        x="confidence",
-        y="accuracy",
-        title=title,
-        shares=True,
-        diagonal="perfectly calibrated",
-    )
-    axes = figure.axes[0]
-    for table, look in zip(curves.values(), first_looks(len(curves)), strict=True):
-        shares = zip(table.accuracy, table["items"], strict=True)
-        around = [heights(wilson(round(share * items), int(items))) for share, items in shares]
-        axes.errorbar(
-            table.confidence, table.accuracy, yerr=np.transpose(around)[1:].clip(0), fmt="none",
-            ecolor=look.colour, elinewidth=1, capsize=2.5, alpha=0.6,
-        )  # fmt: skip
-    return figure
-
-
-def strip(
-    series: Mapping[str, Sequence[float]],
-    *,
-    x: str,
-    title: str,
-    levels: Mapping[str, float] | None = None,
-) -> Figure:
-    """How values spread: one row a name, one point a value, the first name on top.
-
-    Below the points a mark stands at their mean, and a whisker holds the middle 95% of the values
-    (not an interval for their mean). How high a point lies in its row means nothing. `levels` are
-    named values to compare with. LabError for a name without values, or with one that is not
-    finite.
-    """
-    if not series:
-        raise LabError("A strip plot needs at least one row of values.")
-    figure, axes = new_axes(x, "", title)
-    look = LOOKS[0]
-    for row, (name, values) in enumerate(series.items()):
-        across = np.asarray(values, dtype=float)
-        if across.ndim != 1 or not across.size or not np.isfinite(across).all():
-            raise LabError(f"{name!r} needs at least one value, and all its values must be finite.")
-        up = row - 0.36 + 0.42 * (JITTER * np.arange(len(across)) % 1)
-        axes.scatter(across, up, s=18, color=look.colour, alpha=0.55, linewidth=0)
-        low, high = np.quantile(across, [0.025, 0.975])
-        mean = across.mean()
-        axes.errorbar(
-            mean, row + 0.25, xerr=[[max(mean - low, 0)], [max(high - mean, 0)]], color="#222222",
-            marker="D", capsize=4, linewidth=1.6, zorder=3,
-            label=None if row else "mean, and the middle 95% of the values",
-        )  # fmt: skip
-    named_levels(axes.axvline, levels or {})
-    axes.set_ylim(len(series) - 0.4, -0.6)
-    axes.set_yticks(range(len(series)), list(series))
-    axes.tick_params(axis="y", length=0)
-    axes.grid(axis="y", visible=False)
-    figure.set_figheight(1.7 + 0.55 * len(series))
-    figure.legend(loc="outside lower center", ncols=2, frameon=False)
-    return figure

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from ftlab.plots.style import GREY, LOOKS, STYLE, Look
 
@@ -19,10 +20,10 @@ Curve = tuple[Sequence[float], Sequence[float]]  # over x, one number each
 
 
 def past_the_turn(
-    steps: Sequence[float],
-    losses: Mapping[str, Sequence[Sequence[float]]],
-    accuracies: Mapping[str, Sequence[Sequence[float]]],
-    turns: Sequence[float],
+    steps: ArrayLike,
+    losses: Mapping[str, Sequence[ArrayLike]],
+    accuracies: Mapping[str, Sequence[ArrayLike]],
+    turns: Sequence[float] | np.ndarray,
     title: str,
     guess: float,
 ) -> Figure:
@@ -88,7 +89,7 @@ def remedy_panels(
 
 
 def by_step(
-    steps: Sequence[float], curves: Mapping[str, Sequence[Sequence[float]]], *, y: str, title: str
+    steps: ArrayLike, curves: Mapping[str, Sequence[ArrayLike]], *, y: str, title: str
 ) -> Figure:
     """One thick curve over the steps for each name, the mean of its thin ones, one a seed."""
     figure, axes = _grid(1, 1, (7.0, 4.2))
@@ -103,7 +104,7 @@ def by_step(
 
 
 def _seeds(
-    axes: Axes, steps: Sequence[float], curves: Sequence[Sequence[float]], look: Look, name: str
+    axes: Axes, steps: ArrayLike, curves: Sequence[ArrayLike], look: Look, name: str
 ) -> None:
     for curve in curves if len(curves) > 1 else ():
         axes.plot(steps, curve, color=look.colour, linewidth=0.9, alpha=0.4)

@@ -98,28 +98,6 @@ def intervals(
     return figure
 
 
-def cost_curves(
-    costs: Mapping[str, tuple[ArrayLike, ArrayLike]],
-    chosen: Mapping[str, tuple[float, float]],
-    *,
-    x: str,
-    y: str,
-    title: str,
-) -> Figure:
-    """What decisions cost over the threshold: {name: (thresholds, costs)}, and marked points."""
-    figure, axes = new_axes(x, y, title)
-    for (name, (across, up)), look in zip(costs.items(), LOOKS, strict=False):
-        axes.plot(across, up, color=look.colour, linestyle=look.line, label=name)
-    for (name, point), look in zip(chosen.items(), LOOKS, strict=False):
-        axes.plot(
-            *point, color="#222222", marker=look.marker, markersize=10, markerfacecolor="none",
-            markeredgewidth=1.8, linestyle="", label=name,
-        )  # fmt: skip
-    axes.set_ylim(bottom=0)
-    axes.legend(frameon=False)
-    return figure
-
-
 def steps_apart(
     curves: Mapping[str, tuple[ArrayLike, ArrayLike]],
     *,

@@ -10,13 +10,9 @@ from numpy.typing import ArrayLike
 
 from ftlab.evaluation import Estimate
 from ftlab.plots.style import (
-    GREY,
-    SIZE,
     first_looks,
     heights,
     legend_below,
-    legend_beside,
-    named_levels,
     new_axes,
 )
 
@@ -25,63 +21,22 @@ if TYPE_CHECKING:
 
 
 def lines(
-    series: Mapping[str, tuple[ArrayLike, ArrayLike]],
-    *,
-    x: str,
-    y: str,
-    title: str,
-    levels: Mapping[str, float] | None = None,
-    marks: Mapping[str, tuple[float, float]] | None = None,
-    shares: bool = False,
-    diagonal: str = "",
-    steps: bool = False,
+    series: Mapping[str, tuple[ArrayLike, ArrayLike]], *, x: str, y: str, title: str
 ) -> Figure:
-    """A line through the points (xs, ys) of every series, nan left out.
-
-    `levels` are named heights, drawn as thin grey lines to compare with; `marks` are named points,
-    such as a chosen threshold on its curve. `shares` makes both axes go from 0 to 1 in a square,
-    with all names beside it; `diagonal` names a line from corner to corner. `steps` keeps each
-    height until the next point, as a curve of precision over recall needs it.
-    """
+    """A line through the points (xs, ys) of every series, nan left out."""
     figure, axes = new_axes(x, y, title)
-    if shares:
-        # At the left, so that a legend has room beside the square.
-        figure.set_figheight(1.15 * SIZE[1])
-        axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", anchor="W")
     for (name, (xs, ys)), look in zip(series.items(), first_looks(len(series)), strict=True):
         across, up = np.asarray(xs, dtype=float), np.asarray(ys, dtype=float)
         finite = np.isfinite(up)
-        few = finite.sum() <= 20 and not steps
         axes.plot(
             across[finite],
             up[finite],
             color=look.colour,
             linestyle=look.line,
-            marker=look.marker if few else "",
-            drawstyle="steps-post" if steps else "default",
-            clip_on=not shares,  # what lies on the edge of the square is seen whole
+            marker=look.marker if finite.sum() <= 20 else "",
             label=name,
         )
-    if diagonal:
-        axes.plot([0, 1], [0, 1], color=GREY, linewidth=1, linestyle=(0, (2, 2)), label=diagonal)
-    if shares:  # curves end where a level's name would stand
-        named_levels(axes.axhline, levels or {})
-    else:
-        for name, level in (levels or {}).items():
-            axes.axhline(level, color=GREY, linewidth=1, linestyle=(0, (2, 2)))
-            axes.annotate(
-                name, (1.0, level), xycoords=("axes fraction", "data"), ha="right", va="bottom",
-                color="#444444",
-            )  # fmt: skip
-    marks = marks or {}
-    for (name, point), look in zip(marks.items(), first_looks(max(1, len(marks))), strict=False):
-        axes.plot(
-            *point, color="#222222", marker=look.marker, markersize=11, markerfacecolor="none",
-            markeredgewidth=1.8, linestyle="", clip_on=False, zorder=5, label=name,
-        )  # fmt: skip
-    if shares:
-        legend_beside(axes)
-    elif len(series) > 1 or marks:
+    if len(series) > 1:
         axes.legend(frameon=False)
     return figure
 

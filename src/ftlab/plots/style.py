@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import io
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -86,17 +86,6 @@ def first_looks(count: int) -> Sequence[Look]:
 def legend_below(axes: Axes, *, height: float = -0.16, ncols: int = 3) -> None:
     """A legend under the axes, where it covers nothing; `height` is its top, in axes heights."""
     axes.legend(loc="upper center", bbox_to_anchor=(0.5, height), ncols=ncols, frameon=False)
-
-
-def legend_beside(axes: Axes) -> None:
-    """A legend at the right of the axes, from the top down."""
-    axes.legend(loc="upper left", bbox_to_anchor=(1.02, 1.0), frameon=False)
-
-
-def named_levels(draw: Callable[..., Any], levels: Mapping[str, float]) -> None:
-    """Thin grey lines to compare with, named in the legend; `draw` is `axhline` or `axvline`."""
-    for (name, level), look in zip(levels.items(), first_looks(max(1, len(levels))), strict=False):
-        draw(level, color=GREY, linewidth=1.2, linestyle=look.line, label=name, zorder=1)
 
 
 def heights(point: Estimate | float) -> tuple[float, float, float]:

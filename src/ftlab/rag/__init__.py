@@ -2,7 +2,6 @@
 
 from ftlab.rag.answering import answer as answer_from
 from ftlab.rag.encoders import Encoder, TrunkEncoder, fine_tune_encoder, load_encoder
-from ftlab.rag.measures import recall_at_k, reciprocal_ranks
 from ftlab.rag.opening import embedded_uri, open_store
 from ftlab.rag.own import own_need, read_case
 from ftlab.rag.passages import Passage, chunk, read_folder, read_questions
@@ -34,8 +33,6 @@ __all__ = [
     "read_case",
     "read_folder",
     "read_questions",
-    "recall_at_k",
-    "reciprocal_ranks",
     "terms",
     "town_passages",
 ]

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from ftlab.rag.passages import Passage, chunk
 from ftlab.world import World
 from ftlab.world.almanac import Article
@@ -62,11 +60,6 @@ def tells(passage: Passage) -> list[str]:
     """The facts that a passage of the almanac tells, as "entity|attribute"."""
     several = passage.metadata.get("tells", "")
     return several.split("; ") if several else [passage.key] if passage.key else []
-
-
-def telling(passages: Sequence[Passage], name: str) -> frozenset[str]:
-    """The ids of the passages that tell this fact."""
-    return frozenset(p.id for p in passages if name in tells(p))
 
 
 def _small(sentence: str) -> str:

@@ -14,7 +14,7 @@ from functools import partial
 
 from ftlab.common.errors import LabError
 from ftlab.models import Classifier, private_rng
-from ftlab.models.layers import EMBEDDINGS, HEAD, blocks, layers
+from ftlab.models.layers import HEAD, blocks, layers
 from ftlab.tuning import freezing, lora
 
 SEARCH_FACTORS = (1.0, 2.0, 0.5)  # times the start of a search: the learning rates, in this order
@@ -48,40 +48,13 @@ class TuningMethod:
         return tuple(first * factor for factor in SEARCH_FACTORS[:count])
 
 
-def all_methods(depth: int, ranks: Sequence[int] = (1, 4, 16)) -> list[TuningMethod]:
-    """All methods for a model of `depth` blocks, roughly by the number of trainable parameters."""
-    return [
-        HEAD_ONLY,
-        *peft_methods(ranks),
-        *layer_methods(depth),
-        *schedule_methods(),
-        FULL_FINE_TUNING,
-    ]
-
-
-def peft_methods(ranks: Sequence[int] = (1, 4, 16)) -> list[TuningMethod]:
-    """Parameter-efficient methods: few parameters, most of them added, are trained."""
+def peft_methods() -> list[TuningMethod]:
+    """Parameter-efficient methods beside LoRA: few parameters, most of them added, are trained."""
     return [
         TuningMethod("soft prompt", partial(_add_virtual_tokens, "PromptTuningConfig"), 15.0),
         TuningMethod("prefix", partial(_add_virtual_tokens, "PrefixTuningConfig"), 15.0),
         TuningMethod("IA3", _add_ia3, 15.0),
         TuningMethod("norms and biases", _train_vectors, 15.0),
-        *(with_lora(rank) for rank in ranks),
-    ]
-
-
-def layer_methods(depth: int) -> list[TuningMethod]:
-    """Some layers are trained as they are: embeddings, each block, the top and bottom k.
-
-    Of a model with more than six blocks those at the quarters stand for all.
-    """
-    every = range(1, depth + 1)
-    chosen = every if depth <= 6 else sorted({1, *(round(depth * i / 4) for i in range(1, 5))})
-    return [
-        TuningMethod("embeddings", _train(_embeddings), 2.0),
-        *(single_block(k) for k in chosen),
-        *(top_blocks(k) for k in chosen),
-        *(bottom_blocks(k) for k in chosen if 1 < k < depth),
     ]
 
 
@@ -146,10 +119,6 @@ def _train_layers(model: Classifier, seed: int, chosen: Callable[[Classifier], l
 
 def _head(model: Classifier) -> list[str]:
     return [HEAD]
-
-
-def _embeddings(model: Classifier) -> list[str]:
-    return [EMBEDDINGS, HEAD]
 
 
 def _single(model: Classifier, number: int) -> list[str]:

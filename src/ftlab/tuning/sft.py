@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ftlab.common.parallel import in_parallel, worth_processes
 from ftlab.data import encode_pairs
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-# Training steps from which other processes pay: fewer than in a comparison of classifiers, as each
-# of these models then answers its prompts, token by token.
-WORTH_PROCESSES = 100
 LONGEST = 44  # tokens of an answer, at most: the dialect takes the most
-Key = TypeVar("Key")
 Pairs = Sequence[tuple[str, str]]  # prompt and answer; a page to read is an answer to ""
 
 
@@ -43,21 +38,6 @@ class Generations:
     texts: list[str]
     prompt_tokens: np.ndarray
     new_tokens: np.ndarray
-
-
-@dataclass(frozen=True)
-class SFTResult:
-    """What became of one fine-tuning: its answers by name of their prompts, and what it took.
-
-    `training_tokens` are those read in training, padding aside: of a mean pair, without the space
-    before its answer, times all pairs of all steps. `model` is there if it was to be kept.
-    """
-
-    generations: dict[str, Generations]
-    seconds: float
-    training_tokens: int
-    trainable_parameters: int
-    model: PreTrainedModel | None = None
 
 
 def fine_tune(
@@ -85,47 +65,6 @@ def fine_tune(
         progress=False,
     )
     return model, run.seconds, count_parameters(model)["trainable"]
-
-
-def fine_tune_and_generate(
-    base_model: str,
-    pairs: Pairs,
-    config: SFTConfig,
-    seed: int,
-    prompts: Mapping[str, Sequence[str]],
-    max_new_tokens: int = LONGEST,
-    keep: bool = False,
-) -> SFTResult:
-    """Fine-tune, then answer all prompts, which have names; `keep` the model if it is wanted."""
-    from ftlab.models import load_tokenizer
-
-    tokenizer = load_tokenizer(base_model)
-    model, seconds, trainable = fine_tune(base_model, pairs, config, seed)
-    read = encode_pairs(tokenizer, [p for p, _ in pairs], [a for _, a in pairs])
-    mean_length = np.array([len(feature["input_ids"]) for feature in read]).mean()
-    return SFTResult(
-        {
-            name: generate_answers(model, tokenizer, some, max_new_tokens)
-            for name, some in prompts.items()
-        },
-        seconds,
-        int(mean_length * config.steps * config.batch_size),
-        trainable,
-        model if keep else None,
-    )
-
-
-def fine_tune_all(jobs: Mapping[Key, dict[str, Any]], what: str) -> dict[Key, SFTResult]:
-    """`fine_tune_and_generate(**job)` for every job, on all cores where that is worth it, under
-    the jobs' keys. `what` is the remark of the progress bar.
-    """
-    steps = sum(job["config"].steps for job in jobs.values())
-    todo = list(jobs.values())
-    if worth_processes(steps, WORTH_PROCESSES):
-        done = in_parallel(fine_tune_and_generate, todo, what)
-    else:
-        done = [fine_tune_and_generate(**job) for job in todo]
-    return dict(zip(jobs, done, strict=True))
 
 
 def generate_answers(
