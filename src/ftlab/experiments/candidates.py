@@ -19,7 +19,7 @@ from ftlab import training
 from ftlab.data import Task
 from ftlab.evaluation import Estimate, paired_difference, softmax, unpaired_difference
 from ftlab.evaluation.calibration import expected_calibration_error
-from ftlab.experiments.baselines import MAJORITY, TFIDF, baselines
+from ftlab.experiments.baselines import TFIDF, baselines
 from ftlab.experiments.effort import Effort
 from ftlab.experiments.estimators import FineTuning, FittedModel, fine_tunings
 from ftlab.experiments.fair import fair_comparison

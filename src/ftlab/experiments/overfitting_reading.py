@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ftlab.evaluation import Estimate
 from ftlab.experiments.baselines import FROZEN
 from ftlab.experiments.learning_curve import over_seeds
 from ftlab.experiments.paths import LEVEL, LossPaths
