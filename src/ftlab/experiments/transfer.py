@@ -228,12 +228,10 @@ def methods(base_model: str, effort: Effort, task: Task) -> list[Estimator]:
 
 def _whole(effort: Effort) -> TrainingBudget:
     """Networks see texts whole, as TF-IDF does, unless nothing is to be shown but that everything
-    runs. A short run makes do with smaller batches and looks at validation less often."""
+    runs. A short run looks at validation less often."""
     usual = effort.training_budget
-    short_run = replace(
-        usual, max_length=WHOLE, batch_size=8, epochs=6, min_steps=40, eval_points=6
-    )
-    return effort.pick(smoke=usual, quick=short_run, full=replace(usual, max_length=WHOLE))
+    whole = replace(usual, max_length=WHOLE)
+    return effort.pick(smoke=usual, quick=replace(whole, eval_points=6), full=whole)
 
 
 def trimmed(task: Task, most: int = 0) -> Task:
