@@ -148,14 +148,13 @@ def folds(source: TaskSource, base_model: str, *, seeds: Sequence[int], effort: 
     """Let one split and five folds choose a regression's strength from the same few texts, for
     many samples of texts, and look up on fresh ones what is true."""
     samples = effort.pick(smoke=2, quick=12, full=60)
-    wanted = [
-        {"source": source, "base_model": base_model, "seed": seed, "effort": effort}
-        for seed in seeds
-    ]
+    given = {"source": source, "base_model": base_model, "effort": effort}
+    wanted: list[dict[str, Any]] = [{**given, "seed": seed} for seed in seeds]
     if worth_processes(len(seeds) * effort.pick(smoke=0, quick=WORTH, full=WORTH), WORTH):
-        known = dict(zip(seeds, in_parallel(vectors, wanted, "vectors of texts"), strict=True))
+        made = in_parallel(vectors, wanted, "vectors of texts")
     else:
-        known = {seed: vectors(**one) for seed, one in zip(seeds, wanted, strict=True)}
+        made = [vectors(**one) for one in wanted]
+    known = dict(zip(seeds, made, strict=True))
     jobs = [{"seed": seed, "sample": sample} for seed in seeds for sample in range(samples)]
     do = functools.partial(_chosen, known)
     if worth_processes(len(jobs) * effort.pick(smoke=0, quick=25, full=25), WORTH):

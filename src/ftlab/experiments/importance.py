@@ -115,8 +115,10 @@ def told(found: Searches) -> str:
     chance = by_chance(found)
     beyond = [name for name, share in wide.items() if share.value > chance]
     text += f" of the variance. Shuffled accuracies reach {chance:.0%} one time in twenty: "
-    text += f"only {' and '.join(beyond)} had more" if beyond else "nothing had more"
-    text += ", and what had less may be chance."
+    if beyond:
+        text += f"only {' and '.join(beyond)} had more. What had less may be chance."
+    else:
+        text += "nothing had more. These tries are too few to tell."
     if not narrow:
         return text
     then = next(iter(narrow))

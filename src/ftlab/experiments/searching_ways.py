@@ -102,10 +102,12 @@ def opened(path: Path, name: str = "search") -> optuna.Study:
     written = path.read_bytes() if path.exists() else b""
     if written and not written.endswith(b"\n"):
         os.truncate(path, written.rfind(b"\n") + 1)
-    file = JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path)))
-    study = optuna.create_study(
-        study_name=name, storage=JournalStorage(file), load_if_exists=True, direction="maximize"
-    )
+    lock = JournalFileOpenLock(str(path))
+    storage = JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+    if name in optuna.get_all_study_names(storage):  # `create_study` would write it once more
+        study = optuna.load_study(study_name=name, storage=storage)
+    else:
+        study = optuna.create_study(study_name=name, storage=storage, direction="maximize")
     for trial in study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
         study.tell(trial.number, state=TrialState.FAIL)
     return study
@@ -152,8 +154,8 @@ class Searches:
 
     def difference(self, a: str, b: str, tries: int = TRIES) -> Estimate:
         """That of `a` minus that of `b`, paired by seed."""
-        pairs = zip(self.reached(a, tries), self.reached(b, tries), strict=True)
-        return over_seeds([one - other for one, other in pairs], bounds=(-1.0, 1.0))
+        gaps = np.subtract(self.reached(a, tries), self.reached(b, tries))
+        return over_seeds(list(gaps), bounds=(-1.0, 1.0))
 
     def optimism(self) -> Estimate:
         """By how much the accuracy on validation of the chosen settings exceeds that on the test,
@@ -174,10 +176,8 @@ class Searches:
         )
         if optimism.low > 0:
             return text + "The best of many tries was also a lucky one: trust the test alone."
-        return text + (
-            "On average the best of many tries is also a lucky one, so trust the test alone; this "
-            "run has too few texts and seeds to show how lucky."
-        )
+        text += "On average the best of many tries is also a lucky one, so trust the test alone; "
+        return text + "this run has too few texts and seeds to show how lucky."
 
     def curves(self) -> dict[str, dict[float, Estimate]]:
         """Test accuracy of what is chosen after so many tries: {way: {tries: estimate}}."""
