@@ -289,8 +289,8 @@ def test_searches_are_kept_and_the_same_when_made_again(
     assert {path: path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()} == files
     # The trainings that two searches have in common were made once.
     tuner = at_setting.tuner(source, folder, **given)
-    first = made.rows[made.rows.way == "Bayesian"].iloc[0]
-    assert tuner.validation(dict(first[list(made.hyperparameters)])) == first.validation
+    [first, *_] = made.rows[made.rows.way == "Bayesian"].to_dict("records")
+    assert tuner.validation({n: first[n] for n in made.hyperparameters}) == first["validation"]
     apart = 3 * searching_ways.FEW - searching_ways.RANDOM_FIRST
     assert len([*tmp_path.glob("trainings/*.npz")]) == apart
 
