@@ -129,8 +129,10 @@ def test_what_a_search_has_found_is_what_validation_chose_and_the_test_says() ->
     assert tried.reached("Bayesian", 3) == [0.7, 0.2]
     assert tried.difference("Bayesian", "random").value == pytest.approx((0.7 + 0.2 - 1.0) / 2)
     assert tried.reached("random", 2) == [1.0, 0.0]
-    # Of one try, either of them may have been the first.
-    assert tried.reached("random", 1) == pytest.approx([0.5, 0.5], abs=0.12)
+    assert tried.reached("random", 1) == [0.0, 0.0], "the same tries as a Bayesian search's first"
+    # A grid has no order: of one try, either of them may have been the first.
+    in_a_grid = found(rows(way="grid", validation=[0.1, 0.2], test=[0.0, 1.0]))
+    assert in_a_grid.reached("grid", 1) == pytest.approx([0.5], abs=0.12)
     assert tried.optimism().value == pytest.approx(((0.2 + 0.3) + (-0.8 + 0.2)) / 4)
 
 
@@ -144,6 +146,19 @@ def test_a_hyperparameter_explains_what_goes_with_it_and_chance_explains_nothing
     assert abs(np.mean(chance)) < 0.03
     assert importance.explained([8, 32] * 8, [0.1, 0.9] * 8) == pytest.approx(1.0)
     assert importance.explained(["a", "b"], [1.0, 2.0]) == 0.0, "two tries tell nothing"
+
+
+def test_chance_reaches_less_with_more_tries_and_told_names_what_is_beyond_it() -> None:
+    def tries(count: int) -> searching_ways.Searches:
+        settings = pd.DataFrame(searching_ways.random_settings(SPACE, count, 5))
+        score = 0.8 - abs(np.log10(settings["learning rate"] / 0.0002))
+        return found(
+            rows(way="random", validation=list(score), test=list(score)).assign(**settings)
+        )
+
+    few, many = importance.by_chance(tries(16)), importance.by_chance(tries(80))
+    assert 0 < many < few < 0.7
+    assert "only learning rate had more" in importance.told(tries(80))
 
 
 def test_importance_is_that_of_random_tries_and_near_the_best_rate_another() -> None:
@@ -274,8 +289,8 @@ def test_searches_are_kept_and_the_same_when_made_again(
     assert {path: path.stat().st_size for path in tmp_path.rglob("*") if path.is_file()} == files
     # The trainings that two searches have in common were made once.
     tuner = at_setting.tuner(source, folder, **given)
-    first = made.rows[made.rows.way == "Bayesian"].iloc[0]
-    assert tuner.validation(dict(first[list(made.hyperparameters)])) == first.validation
+    [first, *_] = made.rows[made.rows.way == "Bayesian"].to_dict("records")
+    assert tuner.validation({n: first[n] for n in made.hyperparameters}) == first["validation"]
     apart = 3 * searching_ways.FEW - searching_ways.RANDOM_FIRST
     assert len([*tmp_path.glob("trainings/*.npz")]) == apart
 

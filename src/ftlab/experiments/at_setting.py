@@ -33,8 +33,8 @@ from ftlab.training.budget import TrainingBudget
 
 RATE, BATCH, EPOCHS, DECAY = "learning rate", "batch size", "epochs", "weight decay"
 RATE_RANGE = 10.0  # times the model's usual learning rate, and as many times less
-EPOCHS_RANGE, BATCHES, DECAYS = (4, 16), (8, 16, 32), (0.001, 0.1)
-USUAL = {BATCH: 16, EPOCHS: 8, DECAY: 0.01}  # where only the learning rate is looked at
+EPOCHS_RANGE, BATCHES, DECAYS = (2, 8), (8, 16, 32), (0.001, 0.1)
+USUAL = {BATCH: 16, EPOCHS: 6, DECAY: 0.01}  # where only the learning rate is looked at
 WHOLE_TEXT = 128  # tokens: no text of the lab's is cut
 APART = 100_000  # between the random seeds of two searches with the same texts
 NO_CAP = 100_000  # steps: a training ends with its epochs

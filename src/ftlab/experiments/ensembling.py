@@ -34,10 +34,10 @@ MEMBERS = 5
 ALIKE, BAGS, HEADS = "all texts", "bootstrap samples", "own heads"
 ONE, VOTE, AVERAGE, SOUP = "one network", "vote", "averaged probabilities", "soup of weights"
 RULES = (ONE, VOTE, AVERAGE, SOUP)
-SIZES = {"quick": (120, 1000), "full": (300, 3000)}  # texts for choices and for the test
+SIZES = {"quick": (120, 400), "full": (300, 3000)}  # texts for choices and for the test
 APART = 1000  # between the random seeds of two members
 SPOILT = 0.02  # accuracy that a soup loses at least, to be called so
-TIMED = 20  # texts of which each is asked alone
+TIMED = 5  # texts of which each is asked alone
 WORTH = 100  # training steps from which other processes pay
 
 
@@ -95,11 +95,16 @@ class Networks:
     def kinds(self) -> list[str]:
         return list(dict.fromkeys(kind for kind, _ in self.logits))
 
+    def seeds_of(self, kind: str) -> list[int]:
+        """The seeds for which networks of a kind were trained."""
+        return [seed for seed in self.labels if (kind, seed) in self.logits]
+
     def right(self, rule: str, kind: str = ALIKE) -> list[np.ndarray]:
         """How right each text is answered, (texts,) for each seed: 0 or 1; of single networks the
-        share of them that are right."""
+        share of them that are right. Only seeds that have such networks."""
         found = []
-        for seed, labels in self.labels.items():
+        for seed in self.seeds_of(kind):
+            labels = self.labels[seed]
             logits = self.logits[kind, seed]
             if rule == SOUP:
                 answers = self.soups[kind, seed].argmax(1)
@@ -128,23 +133,30 @@ class Networks:
         table = {
             kind: {rule: self.estimate(rule, kind).value for rule in RULES} for kind in self.kinds
         }
-        return pd.DataFrame(table).T.round(3)
+        seeds = [len(self.seeds_of(kind)) for kind in self.kinds]
+        return pd.DataFrame(table).T.round(3).assign(seeds=seeds)
 
     def told_of_heads(self) -> str:
-        """What becomes of a soup whose networks began with heads of their own."""
+        """What becomes of a soup whose networks began with heads of their own: the seeds that have
+        such networks."""
+        own = self.seeds_of(HEADS)
         soup, mean = self.estimate(SOUP, HEADS).value, self.estimate(AVERAGE, HEADS).value
-        alike = self.estimate(SOUP).value
+        pairs = zip(self.seeds, self.right(SOUP), strict=True)
+        alike = float(np.mean([right.mean() for seed, right in pairs if seed in own]))
         text = f"With a head each, five networks averaged have {mean:.3f}, their soup {soup:.3f}; "
-        text += f"the soup of those that began alike has {alike:.3f}. "
+        text += f"the soup of those that began alike has {alike:.3f} on the same texts. "
         if alike - soup > SPOILT:
             return text + "The soup is spoilt: a mean is of use only between weights that fit."
-        return text + "In this run the heads have not spoilt the soup: they found together."
+        return text + (
+            "In this run the heads have not spoilt the soup. A head has few weights; nearly all "
+            "are those of the pretrained trunk, and they began alike."
+        )
 
     def metrics(self) -> Iterator[dict[str, Any]]:
         """What a record is told."""
         for kind in self.kinds:
             for rule in RULES:
-                for seed, right in zip(self.seeds, self.right(rule, kind), strict=True):
+                for seed, right in zip(self.seeds_of(kind), self.right(rule, kind), strict=True):
                     about = {"method": rule, "networks": kind, "split": "test", "n": len(right)}
                     about["task"] = self.makers[seed].task.name
                     yield {"name": "accuracy", "value": float(right.mean()), "seed": seed, **about}
@@ -215,19 +227,21 @@ def networks(
     trainings: Trainings,
 ) -> Networks:
     """Train five networks of each kind with every seed, at one learning rate, and ask them, and
-    the soup of them, about all test texts. A run that searches for nothing takes one seed."""
-    seeds = seeds if effort.candidates > 1 else seeds[:1]
+    the soup of them, about all test texts. Those with heads of their own, of which nothing is
+    judged, have one seed in a short run."""
     made = makers(source, base_model, rate, seeds=seeds, effort=effort)
     code = code_sha256((*trainings.modules, AtSetting.__module__))
-    kinds = (ALIKE, BAGS, HEADS)
+    headed = made if effort.candidates > 1 else made[:1]
+    pairs = [(maker, kind) for maker in made for kind in (ALIKE, BAGS)]
+    pairs += [(maker, HEADS) for maker in headed]
     jobs: list[dict[str, Any]] = [
-        {"maker": maker, "kind": kind, "code": code} for maker in made for kind in kinds
+        {"maker": maker, "kind": kind, "code": code} for maker, kind in pairs
     ]
     if worth_processes(len(jobs) * effort.pick(smoke=0, quick=WORTH, full=WORTH), WORTH):
         found = in_parallel(_said, jobs, "sets of networks")
     else:
         found = [_said(**job) for job in jobs]
-    names = [(kind, maker.seed) for maker in made for kind in kinds]
+    names = [(kind, maker.seed) for maker, kind in pairs]
     logits = {name: one["logits"] for name, one in zip(names, found, strict=True)}
     soups = {name: one["soup"] for name, one in zip(names, found, strict=True)}
     labels = {maker.seed: maker.task.read_test().label.to_numpy() for maker in made}

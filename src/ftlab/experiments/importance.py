@@ -16,6 +16,7 @@ from ftlab.experiments.learning_curve import over_seeds
 from ftlab.experiments.searching_ways import RANDOM, Searches
 
 PARTS = 4  # of a hyperparameter's range, with as many tries in each
+SHUFFLES = 200  # of the accuracies, to see what chance alone gives
 LEAST = 20  # tries a seed from which a part of them tells something
 NARROW = 2.0  # the narrower range: rates up to so many times the best, and as many times less
 
@@ -65,6 +66,22 @@ def estimates(found: Searches, *, near_best: bool = False) -> dict[str, Estimate
     return {name: over_seeds(shares[name], bounds=(-1.0, 1.0)) for name in order}
 
 
+def by_chance(found: Searches) -> float:
+    """What the largest share (mean over the seeds) is if accuracy goes with nothing: the accuracies
+    of each seed are shuffled many times, and one time in twenty it is more than this."""
+    rng = np.random.default_rng(0)
+    seeds = [tries for _, tries in _random_tries(found).groupby("seed")]
+    largest = []
+    for _ in range(SHUFFLES):
+        mixed = [(tries, rng.permutation(tries.validation.to_numpy())) for tries in seeds]
+        means = [
+            np.mean([explained(list(tries[name]), list(scores)) for tries, scores in mixed])
+            for name in found.hyperparameters
+        ]
+        largest.append(max(means))
+    return float(np.quantile(largest, 0.95))
+
+
 def lead_of_the_rate(found: Searches) -> Estimate:
     """The share of the learning rate minus that of the hyperparameter which comes out largest of
     the others, over all seeds."""
@@ -95,9 +112,15 @@ def told(found: Searches) -> str:
     wide, narrow = estimates(found), estimates(found, near_best=True)
     first = next(iter(wide))
     text = f"Within these ranges **{first}** comes first, with {wide[first].value:.0%}"
-    text += " of the variance." if wide[first].value > 0 else ": no more than chance gives."
+    chance = by_chance(found)
+    beyond = [name for name, share in wide.items() if share.value > chance]
+    text += f" of the variance. Shuffled accuracies reach {chance:.0%} one time in twenty: "
+    if beyond:
+        text += f"only {' and '.join(beyond)} had more. What had less may be chance."
+    else:
+        text += "nothing had more. These tries are too few to tell."
     if not narrow:
-        return text + " (For a narrower range this run has too few tries.)"
+        return text
     then = next(iter(narrow))
     same = "still first" if then == first else f"behind {then} ({narrow[then].value:.0%})"
     return (

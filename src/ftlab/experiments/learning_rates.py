@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import replace
 
@@ -78,16 +77,11 @@ def chosen_rate(found: FairComparison) -> float:
     return float(f"{np.exp(np.log(found.per_seed(METHOD, 'setting')).mean()):.3g}")
 
 
-def lost_by(found: FairComparison, factor: float) -> Estimate | None:
-    """Test accuracy at the chosen rate less that at `factor` times it (or the nearest tried);
-    None where nothing so far away was tried."""
-    differences = []
-    for run in found.chosen(METHOD):
-        other = min(run.scores, key=lambda rate: abs(math.log(rate / (factor * run.value))))
-        if abs(math.log(other / run.value)) < abs(math.log(factor)) / 2:
-            return None
-        differences.append(_tested(run, run.value) - _tested(run, other))
-    return over_seeds(differences, bounds=(-1.0, 1.0))
+def lost_at(found: FairComparison, rate: float) -> float:
+    """Test accuracy at the rate that each seed's validation chose, less that at `rate`: the mean
+    over the seeds."""
+    runs = found.chosen(METHOD)
+    return float(np.mean([_tested(run, run.value) - _tested(run, rate) for run in runs]))
 
 
 def losses(found: FairComparison) -> dict[float, pd.Series]:
@@ -107,11 +101,12 @@ def told(found: FairComparison) -> str:
     count = sum(len(run.tries) for run in runs)
     best = float(np.mean([run.scores[run.value] for run in runs]))
     text = f"Validation chose {chosen_rate(found):g}, with an accuracy of {best:.2f} there. "
-    for name, factor in (("An eighth", 1 / 8), ("Eight times", 8.0)):
-        gap = lost_by(found, factor)
-        if gap is not None:
-            text += f"{name} of it" if factor < 1 else f"{name} that rate"
-            text += f" (or the nearest tried) loses {gap.value:.2f} on the test. "
+    tried = set.intersection(*({*run.scores} for run in runs))
+    for name, rate in (("lowest", min(tried)), ("highest", max(tried))):
+        lost = lost_at(found, rate)
+        change = f"{abs(lost):.2f} {'lower' if lost > 0 else 'higher'}"
+        text += f"At the {name} rate tried, {rate:g}, accuracy on the test is "
+        text += (change if round(abs(lost), 2) else "the same") + ". "
     stopped = "none" if not broken else f"{broken}"
     return text + f"Of {count} trainings {stopped} reported an error."
 

@@ -17,18 +17,18 @@ from ftlab.experiments.results import FairComparison
 from ftlab.experiments.searching_ways import BAYESIAN, RANDOM, TRIES, Searches
 from ftlab.plots import searching
 
-CUT = 2.0  # times the first loss: what is higher is not drawn
-SMOOTH = 6  # steps of which a curve of losses shows the mean
+CUT = 2.0  # times the first loss: what is higher is drawn there
+SMOOTH = 3  # steps of which a curve of losses shows the mean
 
 
 def show_range_test(rates: Sequence[float], losses: Sequence[float]) -> None:
-    """The loss while the learning rate grows with every step; where it is far above that of the
-    beginning the line is cut off."""
-    shown = np.where(np.asarray(losses) < CUT * losses[0], losses, np.nan)
+    """The loss while the learning rate grows with every step; what is far above the loss of the
+    beginning is drawn at the upper edge."""
+    shown = np.minimum(losses, CUT * losses[0])
     figure = plots.lines(
         {"loss": (np.log10(rates), shown)},
         x="learning rate, as a power of ten",
-        y="training loss",
+        y=f"training loss (cut at {CUT * losses[0]:.1f})",
         title="One training, with a learning rate that grows at every step",
     )
     lowest = rates[int(np.argmin(losses))]
@@ -69,7 +69,12 @@ def show_losses(found: FairComparison) -> None:
         series, x="step", y=f"training loss (mean of {SMOOTH} steps)", title="How a training looks"
     )
     ends = ", ".join(f"{list(loss)[-1]:.2f} ({name})" for name, (_, loss) in series.items())
-    plots.show(figure, f"The training loss at each step, a line a rate; at the end: {ends}.")
+    name, (_, highest) = list(series.items())[-1]
+    plots.show(
+        figure,
+        f"The training loss at each step, a line a rate; at the end: {ends}. The line of "
+        f"{name} began at {next(iter(highest)):.1f} and reached {max(highest):.1f} on its way.",
+    )
 
 
 def show_tried(space: Space, settings: dict[str, Sequence[Setting]]) -> None:
@@ -106,7 +111,8 @@ def show_searches(found: Searches) -> None:
     plots.show(
         figure,
         "Test accuracy of the try that is first on validation, against the number of tries: "
-        f"{_seeds(found.seeds)}. After {TRIES}: {ends}.",
+        f"{_seeds(found.seeds)}. After {TRIES}: {ends}. Random and Bayesian search begin with the "
+        "same tries; a grid's tries have no order, so that of a grid is the mean over many orders.",
     )
 
 
@@ -152,8 +158,9 @@ def show_importance(found: Searches) -> None:
         near = f"learning rate within a factor of {importance.NARROW:g} of the best"
         series[near] = {name: narrow[name] for name in order}
     figure = searching.shares(
-        series, x="share of the variance of accuracy", title="Which hyperparameter matters?"
-    )
+        series, x="share of the variance of accuracy", title="Which hyperparameter matters?",
+        chance=importance.by_chance(found),
+    )  # fmt: skip
     told = ", ".join(f"{name} {np.mean(wide[name]):.2f}" for name in order)
     plots.show(figure, f"Share of the variance that goes with each hyperparameter: {told}.")
 
@@ -181,11 +188,11 @@ def show_errors(found: Folded) -> None:
 def show_networks(found: Networks, one: float, many: float) -> None:
     """Accuracy of one network, of several together and of their soup, with milliseconds."""
     rows = {
-        f"one network ({one:.0f} ms)": found.estimate(ONE),
-        f"vote of five ({many:.0f} ms)": found.estimate(VOTE),
-        f"average of five ({many:.0f} ms)": found.estimate(AVERAGE),
-        f"average of a bag ({many:.0f} ms)": found.estimate(AVERAGE, BAGS),
-        f"soup of five ({one:.0f} ms)": found.estimate(SOUP, ALIKE),
+        f"one: {one:.0f} ms": found.estimate(ONE),
+        f"vote of 5: {many:.0f} ms": found.estimate(VOTE),
+        f"mean of 5: {many:.0f} ms": found.estimate(AVERAGE),
+        f"bag of 5: {many:.0f} ms": found.estimate(AVERAGE, BAGS),
+        f"soup of 5: {one:.0f} ms": found.estimate(SOUP, ALIKE),
     }
     figure = plots.method_dots(
         {"": rows}, x="test accuracy", title="Together, and what a prediction takes"

@@ -40,7 +40,7 @@ GRID, RANDOM, BAYESIAN = "grid", "random", "Bayesian"
 TRIES, FEW = 16, 8  # of each search; FEW where it is only to be shown that it runs
 PER_SIDE = 2  # values of each of four hyperparameters in the grid: 16 tries
 RANDOM_FIRST = 5  # tries of a Bayesian search that nothing has been learned for yet
-ORDERS = 200  # in which the tries of a grid, or of a random search, may be made
+ORDERS = 200  # in which the tries of a grid may be made
 WORTH = 100  # training steps from which other processes pay
 optuna.logging.set_verbosity(optuna.logging.WARNING)  # it would tell of every try
 
@@ -102,10 +102,12 @@ def opened(path: Path, name: str = "search") -> optuna.Study:
     written = path.read_bytes() if path.exists() else b""
     if written and not written.endswith(b"\n"):
         os.truncate(path, written.rfind(b"\n") + 1)
-    file = JournalFileBackend(str(path), lock_obj=JournalFileOpenLock(str(path)))
-    study = optuna.create_study(
-        study_name=name, storage=JournalStorage(file), load_if_exists=True, direction="maximize"
-    )
+    lock = JournalFileOpenLock(str(path))
+    storage = JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+    if name in optuna.get_all_study_names(storage):  # `create_study` would write it once more
+        study = optuna.load_study(study_name=name, storage=storage)
+    else:
+        study = optuna.create_study(study_name=name, storage=storage, direction="maximize")
     for trial in study.get_trials(deepcopy=False, states=[TrialState.RUNNING]):
         study.tell(trial.number, state=TrialState.FAIL)
     return study
@@ -138,8 +140,8 @@ class Searches:
 
     def reached(self, way: str, tries: int = TRIES, column: str = "test") -> list[float]:
         """What the try that is first on validation after so many tries has on the test, or in
-        another `column`: one number a seed, the mean over its searches. Of a grid and of random
-        tries it is the mean over many orders."""
+        another `column`: one number a seed, the mean over its searches. A grid has no order of its
+        own: it is the mean over many. The other two begin with the same tries."""
         own = self.rows[self.rows.way == way]
         return [
             float(np.mean([_first(one, way, tries, column) for _, one in part.groupby("draw")]))
@@ -152,8 +154,8 @@ class Searches:
 
     def difference(self, a: str, b: str, tries: int = TRIES) -> Estimate:
         """That of `a` minus that of `b`, paired by seed."""
-        pairs = zip(self.reached(a, tries), self.reached(b, tries), strict=True)
-        return over_seeds([one - other for one, other in pairs], bounds=(-1.0, 1.0))
+        gaps = np.subtract(self.reached(a, tries), self.reached(b, tries))
+        return over_seeds(list(gaps), bounds=(-1.0, 1.0))
 
     def optimism(self) -> Estimate:
         """By how much the accuracy on validation of the chosen settings exceeds that on the test,
@@ -172,14 +174,10 @@ class Searches:
             f"{short(self.difference(BAYESIAN, RANDOM))}. Validation says of the chosen settings "
             f"{short(optimism)} more than the test. "
         )
-        if optimism.value > 0:
-            return text + (
-                "The best of many tries was also a lucky one: its own score is no estimate of it."
-            )
-        return text + (
-            "This time luck has not flattered them; that it does on average is why the best score "
-            "of many tries is no estimate."
-        )
+        if optimism.low > 0:
+            return text + "The best of many tries was also a lucky one: trust the test alone."
+        text += "On average the best of many tries is also a lucky one, so trust the test alone; "
+        return text + "this run has too few texts and seeds to show how lucky."
 
     def curves(self) -> dict[str, dict[float, Estimate]]:
         """Test accuracy of what is chosen after so many tries: {way: {tries: estimate}}."""
@@ -244,11 +242,12 @@ def searches(
         if tuner.draw == 0:
             plans.append((GRID, tuner, grid(tuner.space)[:tries]))
         plans.append((RANDOM, tuner, random_settings(tuner.space, tries, tuner.random_seed)))
-    jobs = [{"tuner": tuner, "setting": one} for _, tuner, plan in plans for one in plan]
-    _spread(_try_out, jobs, "tries of grid and random search", effort)
-    learning = [{"tuner": tuner, "tries": tries} for tuner in tuners]
-    found = _spread(_go_on, learning, "Bayesian searches", effort)
-    plans += [(BAYESIAN, tuner, plan) for tuner, plan in zip(tuners, found, strict=True)]
+    # What takes longest begins first. It makes the first random tries, so these come last.
+    jobs: list[dict[str, Any]] = [{"tuner": tuner, "todo": tries} for tuner in tuners]
+    ordered = sorted(plans, key=lambda plan: plan[0] == RANDOM)
+    jobs += [{"tuner": t, "todo": one} for _, t, plan in ordered for one in reversed(plan)]
+    found = _spread(_made, jobs, "a Bayesian search, then single tries", effort)
+    plans += [(BAYESIAN, tuner, plan) for tuner, plan in zip(tuners, found, strict=False)]
     rows = [row for way, tuner, plan in plans for row in _rows(way, tuner, plan)]
     return Searches(pd.DataFrame(rows), tuple(tuners[0].space), tuners[0].task.name)
 
@@ -260,12 +259,12 @@ def journal_of(tuner: Tuner) -> Path:
     return results_dir() / "searches" / f"{key_of(about)}.log"
 
 
-def _try_out(tuner: Tuner, setting: Setting) -> None:
-    tuner.training(setting)
-
-
-def _go_on(tuner: Tuner, tries: int) -> list[Setting]:
-    return bayesian_search(tuner, journal_of(tuner), tries)
+def _made(tuner: Tuner, todo: int | Setting) -> list[Setting]:
+    """A Bayesian search with `todo` tries, or the one try `todo`."""
+    if isinstance(todo, int):
+        return bayesian_search(tuner, journal_of(tuner), todo)
+    tuner.training(todo)
+    return [todo]
 
 
 def _spread(function: Any, jobs: Sequence[Mapping[str, Any]], what: str, effort: Effort) -> Any:
@@ -294,7 +293,7 @@ def _first(search: pd.DataFrame, way: str, tries: int, column: str) -> float:
     ordered = search.sort_values("number")
     scores, values = ordered.validation.to_numpy(), ordered[column].to_numpy()
     orders = [np.arange(len(scores))]
-    if way != BAYESIAN and tries < len(scores):
+    if way == GRID and tries < len(scores):
         orders = [np.random.default_rng(one).permutation(len(scores)) for one in range(ORDERS)]
     seen = [order[:tries] for order in orders]
     return float(np.mean([values[some[int(np.argmax(scores[some]))]] for some in seen]))

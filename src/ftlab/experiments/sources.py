@@ -11,7 +11,7 @@ from ftlab.experiments.fair import Dealer
 from ftlab.world.corrections import DISTANCES
 
 DEALT = (*DISTANCES, "letters")  # tasks of which there are as many texts as one wants
-LEAST, FEW, MANY = (16, 16), (120, 400), (300, 1000)  # texts for choices, for the test, at most
+LEAST, FEW, MANY = (16, 16), (120, 300), (300, 1000)  # texts for choices, for the test, at most
 
 
 @dataclass(frozen=True)

@@ -61,7 +61,8 @@ def best_so_far(
         per_seed = np.array([at[count] for count in counts])
         axes.plot(
             counts, per_seed.mean(1), color=look.colour, linestyle=look.line, marker=look.marker,
-            markersize=8, linewidth=2.6, label=f"{way} (mean)", zorder=3,
+            markersize=8, linewidth=2.6, zorder=3,
+            label=f"{way} (mean)" if per_seed.shape[1] > 1 else way,
         )  # fmt: skip
         if per_seed.shape[1] > 1:
             axes.plot(counts, per_seed, color=look.colour, linestyle=look.line, linewidth=0.9,
@@ -121,9 +122,11 @@ def accuracy_by_setting(
     return figure
 
 
-def shares(series: Mapping[str, Mapping[str, Sequence[float]]], *, x: str, title: str) -> Figure:
+def shares(
+    series: Mapping[str, Mapping[str, Sequence[float]]], *, x: str, title: str, chance: float
+) -> Figure:
     """Bars side by side with the mean of each row, and a dot for every seed: {series: {row: one
-    number a seed}}."""
+    number a seed}}. A line shows what `chance` reaches."""
     figure, axes = new_axes(x, "", title)
     names = list(next(iter(series.values())))
     figure.set_figheight(0.42 * len(names) * len(series) + 1.5)
@@ -143,6 +146,7 @@ def shares(series: Mapping[str, Mapping[str, Sequence[float]]], *, x: str, title
                 label="a seed" if row == place == 0 else None,
             )  # fmt: skip
     axes.axvline(0, color="#444444", linewidth=1)
+    axes.axvline(chance, color="#222222", linewidth=2, linestyle="--", label="shuffled reach this")
     axes.set_yticks(range(len(names)), names)
     axes.invert_yaxis()
     axes.grid(axis="y", visible=False)
