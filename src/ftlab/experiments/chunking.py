@@ -53,8 +53,8 @@ class Document:
 
 @dataclass(frozen=True, eq=False)
 class ChunkSizes:
-    """`rows`: seed, size, titled, found (share of the questions), pieces, tokens of a piece, too_long
-    (the share of pieces that the room could not hold even alone: these are never read)."""
+    """`rows`: seed, size, titled, found (share of the questions), pieces, tokens of a piece,
+    too_long (the share of pieces that the room could not hold even alone: they are never read)."""
 
     rows: pd.DataFrame
     room: int
