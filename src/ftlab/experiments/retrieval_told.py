@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 
+from ftlab.evaluation import Estimate
 from ftlab.experiments.retrieval_runs import (
     CANDIDATES,
     RERANKED,
@@ -17,11 +19,19 @@ from ftlab.experiments.retrieval_runs import (
 )
 from ftlab.notebook.display import against, short
 
-if TYPE_CHECKING:
-    from ftlab.experiments.retrieval import SearchQuality
+
+class Searches(Protocol):
+    """What is told of: see `ftlab.experiments.retrieval.SearchQuality`."""
+
+    @property
+    def ranks(self) -> Mapping[str, Sequence[np.ndarray]]: ...
+    @property
+    def about(self) -> Sequence[Mapping[str, Any]]: ...
+    def estimate(self, method: str, k: int = 1) -> Estimate: ...
+    def difference(self, a: str, b: str, k: int = 1) -> Estimate | None: ...
 
 
-def told(search: SearchQuality) -> str:
+def told(search: Searches) -> str:
     """What stands out, in sentences that depend on the numbers."""
     parts = []
     for a, b, words in (
@@ -43,7 +53,7 @@ def told(search: SearchQuality) -> str:
     return " ".join(parts)
 
 
-def turned(search: SearchQuality, a: str, b: str) -> str:
+def turned(search: Searches, a: str, b: str) -> str:
     """How often `a` puts the passage first where `b` does not, and the other way round."""
     pairs = zip(search.ranks[a], search.ranks[b], strict=True)
     both = [(within(x, 1), within(y, 1)) for x, y in pairs]
@@ -57,7 +67,7 @@ def turned(search: SearchQuality, a: str, b: str) -> str:
     )
 
 
-def _reranked(search: SearchQuality, name: str) -> str:
+def _reranked(search: Searches, name: str) -> str:
     """What a reranker changes, on how many questions, and at what cost."""
     gap, asked = search.difference(name, WORDS), len(search.ranks[name][0])
     assert gap is not None
@@ -78,7 +88,7 @@ def _reranked(search: SearchQuality, name: str) -> str:
     return text
 
 
-def _error(search: SearchQuality, a: str, b: str) -> float:
+def _error(search: Searches, a: str, b: str) -> float:
     """The standard error of a paired difference from the questions alone."""
     parts = []
     for first, second in zip(search.ranks[a], search.ranks[b], strict=True):
