@@ -129,7 +129,7 @@ class ChunkSizes:
             parts.append(
                 f"Of the pieces of {self.sizes[-1]} words {long[False]:.2f} are longer than the "
                 f"whole room of {self.room} tokens, with a title {long[True]:.2f}: these are not "
-                "read at all, and that is what pulls the largest size down."
+                "read at all. So the room, too, decides which size is best."
             )
         return " ".join(parts)
 
