@@ -12,7 +12,9 @@ from test_rag_room import huge, japanese, markdown
 
 from ftlab.experiments import chunking, collection, notes, poisoning, retrieval, serving
 from ftlab.experiments.effort import EFFORTS
+from ftlab.rag import Hit, Passage
 from ftlab.rag.almanac import article_passages, notices, tells
+from ftlab.rag.answering import Answer
 from ftlab.world import build_world
 from ftlab.world.almanac import articles, without_name
 from ftlab.world.facts import ATTRIBUTES
@@ -102,6 +104,9 @@ def quality(*ranks: list[int]) -> retrieval.SearchQuality:
 
 def test_recall_is_read_off_the_ranks() -> None:
     search = quality([1, 0, 3, 6], [2, 2])
+    turned = quality([1, 0, 3, 1], [2, 1, 1, 1]).turned(*NAMES)
+    assert "In 0.25 of all questions" in turned
+    assert "in 0.50 it is the other way" in turned
     assert search.estimate(retrieval.WORDS).value == 0.25
     assert search.estimate(retrieval.WORDS, 5).value == 0.5
     gap = search.difference(retrieval.WORDS, retrieval.VECTORS, 5)  # the two that both were asked
@@ -133,6 +138,30 @@ def test_the_threshold_handles_most_and_a_price_moves_it() -> None:
     assert notes.priced(asked, -1.0, 5) == 3 * 5
     assert notes.abstains("The pet of Ada Velmor is not told.")
     assert not notes.abstains("The pet of Ada Velmor is a goat.")
+
+
+def test_a_failure_is_put_down_to_the_search_or_to_the_reader() -> None:
+    question = collection.Collection().deal(0, 5).told()[0]
+    wanted = Hit(Passage(min(question.relevant), "text", "page"), 1.0)
+    for hits, text, word in (
+        ((wanted,), "It is not told.", "**reader** failed"),
+        ((), "It is not told.", "**search** failed"),
+        ((wanted,), question.answer, "answers with it"),
+    ):
+        assert word in notes.fate(question, Answer(text, (), hits, 0, 0, 0.0, 0.0))
+
+
+def test_what_is_said_where_the_fact_is_missing_adds_up() -> None:
+    left = [(collection.LEFT_OUT, 0.5, silent, silent) for silent in (True, True, False, False)]
+    asked = rows((collection.TOLD, 0.9, True, False), *left).assign(cited=[1, 0, 0, 2, 0])
+    silent, borrowed, made_up = notes.Answers(asked, {0: 0.6}).without_the_fact()
+    assert (silent.value, borrowed.value, made_up.value) == (0.5, 0.25, 0.25)
+    assert f"100% of '{collection.LEFT_OUT}'" in below(asked)
+
+
+def below(asked: pd.DataFrame) -> str:
+    stranger = asked[asked.kind == collection.LEFT_OUT].assign(kind=collection.STRANGER)
+    return notes.Answers(pd.concat([asked, stranger], ignore_index=True), {0: 0.6}).below()
 
 
 def test_a_value_is_a_word_of_its_own() -> None:

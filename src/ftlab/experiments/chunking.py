@@ -53,7 +53,8 @@ class Document:
 
 @dataclass(frozen=True, eq=False)
 class ChunkSizes:
-    """`rows`: seed, size, titled, found (share of the questions), pieces, tokens of a piece."""
+    """`rows`: seed, size, titled, found (share of the questions), pieces, tokens of a piece,
+    too_long (the share of pieces that the room could not hold even alone: they are never read)."""
 
     rows: pd.DataFrame
     room: int
@@ -82,7 +83,7 @@ class ChunkSizes:
             name: {float(size): self.estimate(size, titled) for size in self.sizes}
             for name, titled in ((PLAIN, False), (TITLED, True))
         }
-        title = f"Answers in the {self.room} tokens that were found for the prompt"
+        title = f"Is the answer in the best pieces that fit into {self.room} tokens?"
         figure = bands(
             drawn, x="words of a piece (log scale)", y="share of questions", title=title, log_x=True
         )
@@ -118,6 +119,18 @@ class ChunkSizes:
             f"A title on every piece adds {short(self.title_gain())}, mean over all sizes; most, "
             f"{gains[most_at]:.2f}, where a piece has {most_at} words."
         )
+        least_at = min(gains, key=lambda size: gains[size])
+        if gains[least_at] < 0:
+            parts.append(
+                f"With {least_at} words it takes away {-gains[least_at]:.2f}: a title needs room."
+            )
+        long = self.rows[self.rows["size"] == self.sizes[-1]].groupby("titled").too_long.mean()
+        if long.max() > 0:
+            parts.append(
+                f"Of the pieces of {self.sizes[-1]} words {long[False]:.2f} are longer than the "
+                f"whole room of {self.room} tokens, with a title {long[True]:.2f}: these are not "
+                "read at all. So the room, too, decides which size is best."
+            )
         return " ".join(parts)
 
     def _worst(self, titled: bool) -> int:
@@ -222,6 +235,7 @@ def _found(
                     "found": float(np.mean(found)),
                     "pieces": len(pieces),
                     "tokens": float(np.mean(counts)),
+                    "too_long": float(np.mean(np.array(counts) > room)),
                 }
             )
     return rows

@@ -13,31 +13,28 @@ import pandas as pd
 
 from ftlab.common.parallel import in_parallel
 from ftlab.evaluation import Estimate
-from ftlab.experiments.collection import LEFT_OUT, STRANGER, TOLD, Question, first_sentence
+from ftlab.experiments.collection import LEFT_OUT, STRANGER, TOLD
 from ftlab.experiments.effort import Effort
 from ftlab.experiments.learning_curve import over_seeds
+from ftlab.experiments.notes_runs import abstains, answered, fate
 from ftlab.experiments.retrieval import SearchQuality
-from ftlab.models import load_causal_lm, load_tokenizer
 from ftlab.notebook.display import short
 from ftlab.plots import retrieval as drawings
-from ftlab.rag import Retriever
-from ftlab.rag.answering import Answer
-from ftlab.rag.answering import answer as answer_from
-from ftlab.world.exercises import NOT_TOLD
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+__all__ = ["Answers", "abstains", "answers", "fate", "priced", "threshold_of"]
 READER, WITH_THRESHOLD = "reader alone", "reader and threshold"
-ENDINGS = (NOT_TOLD.rstrip("."), "not told", "don't know", "do not know", "no information")
 
 
 @dataclass(frozen=True, eq=False)
 class Answers:
     """One row a question in `rows`: seed, part (validation or test), kind, question, answer, right,
     abstained, score (the best cosine), cited (how many), cited_right (how many of those tell it),
-    relevant (how many passages tell it), read (whether one of them stood in the prompt), closed
-    (whether the model was right without notes), left_out and cut (of its prompt).
+    read (whether a passage that tells it stood in the prompt), closed (whether the model was right
+    without notes), new (whether it is about somebody or something that the base model has not read
+    of), left_out and cut (of its prompt). An answer that says "not told" cites nothing.
 
     `thresholds` are those chosen on each seed's validation questions.
     """
@@ -82,6 +79,34 @@ class Answers:
         precision = self.share(lambda rows: rows.cited_right.sum() / max(1, rows.cited.sum()))
         return precision, self.share(lambda rows: rows.cited_right > 0, TOLD)
 
+    def without_the_fact(self) -> tuple[Estimate, Estimate, Estimate]:
+        """Of the questions whose fact was left out of its page: how many are answered with "not
+        told", with words of a note (on something else), and with words of none."""
+        said, held = (lambda r: ~r.abstained), (lambda r: r.cited > 0)
+        return (
+            self.share(lambda rows: rows.abstained, LEFT_OUT),
+            self.share(lambda rows: said(rows) & held(rows), LEFT_OUT),
+            self.share(lambda rows: said(rows) & ~held(rows), LEFT_OUT),
+        )
+
+    def below(self) -> str:
+        """What falls below the threshold of its seed, and what that does, in sentences."""
+        if self.kinds == [TOLD]:
+            return "Everything asked is told by some passage: there is nothing for a threshold."
+        level = self.rows.seed.map(self.thresholds)
+        rows = self.rows.assign(below=self.rows.score < level)
+        test = rows[rows.part == "test"]
+        caught = {
+            kind: float(test[test.kind == kind].groupby("seed").below.mean().mean())
+            for kind in self.kinds
+        }
+        told = ", ".join(f"{share:.0%} of '{kind}'" for kind, share in caught.items())
+        text = f"Mean over the seeds, {told} lie below the threshold of their seed."
+        if caught[STRANGER] > caught[LEFT_OUT]:
+            text += " It catches strangers more often than facts that are left out"
+            text += ", but not most of them." if caught[STRANGER] < 0.5 else "."
+        return text
+
     def handled(self, way: str, kind: str = "") -> Estimate:
         """The share of questions handled rightly: answered, or said not to be told. Without a kind
         what is told and what is not count alike."""
@@ -113,7 +138,10 @@ class Answers:
         own = self.rows[(self.rows.part == "test") & (self.rows.seed == self.seeds[0])]
         scores = {kind: own[own.kind == kind].score.to_numpy() for kind in self.kinds}
         threshold = self.thresholds[self.seeds[0]]
-        caption = "The best cosine that the search finds for each question, by kind of question"
+        caption = (
+            "For every cosine, the share of questions of the first seed whose best passage scores "
+            "lower, by kind of question"
+        )
         if np.isfinite(threshold):
             told = "; ".join(
                 f"{kind}: {np.mean(values < threshold):.0%} below"
@@ -124,15 +152,36 @@ class Answers:
 
     def told(self) -> str:
         """What became of the answers, in sentences."""
-        wrong = self.share(lambda rows: ~rows.read, TOLD)
+        unread = self.share(lambda rows: ~rows.read, TOLD)
+        missed = self.share(lambda rows: rows.read & ~rows.right, TOLD)
         precision, recall = self.citations()
+        test = self.rows[self.rows.part == "test"]
         text = (
             f"From notes **{short(self.right())}** of what is told is answered rightly; without "
-            f"notes {short(self.right(column='closed'))}. For {short(wrong)} no passage that tells "
-            f"it was among the notes. Of the passages cited {short(precision)} tell it; for "
-            f"{short(recall)} of the questions such a one is cited."
+            f"notes {short(self.right(column='closed'))}"
         )
-        test = self.rows[self.rows.part == "test"]
+        if test.new.any():
+            new = test[test.new]
+            text += (
+                f" (about newcomers, of whom the model has never read, {new.right.mean():.2f} and "
+                f"{new.closed.mean():.2f})"
+            )
+        text += (
+            f". For {short(unread)} no passage that tells it was among the notes: the search "
+            f"failed. For {short(missed)} one was there, and the answer is still not right: the "
+            "reader failed."
+        )
+        if LEFT_OUT in self.kinds:
+            silent, borrowed, made_up = self.without_the_fact()
+            text += (
+                f" Where the article lacks the fact, {short(silent)} say that it is not told, "
+                f"{short(borrowed)} give something that stands in the notes about another fact, "
+                f"and {short(made_up)} what stands in no note."
+            )
+        text += (
+            f" Of the passages cited {short(precision)} tell what was asked; for {short(recall)} "
+            "of the questions that are told such a one is cited."
+        )
         if left := int((test.left_out > 0).sum()):
             text += f" {left} of {len(test)} prompts had no room for all passages."
         if cut := int(test.cut.sum()):
@@ -172,7 +221,7 @@ def answers(
 ) -> Answers:
     """Answer every question of a seed from the `k` best passages, and choose the threshold."""
     most = effort.pick(smoke=4, quick=60, full=300)
-    do = partial(_answered, search, base_model, k, most)
+    do = partial(answered, search, base_model, k, most)
     rows = pd.concat(in_parallel(do, [{"seed": seed} for seed in seeds], "answers"))
     rows = rows.reset_index(drop=True)
     thresholds = {
@@ -207,60 +256,3 @@ def _handled(rows: pd.DataFrame, level: float) -> float:
     told = (rows.kind == TOLD).to_numpy()
     parts = [good[some].mean() for some in (told, ~told) if some.any()]
     return float(np.mean(parts))
-
-
-def _answered(
-    search: SearchQuality, base_model: str, k: int, most: int, *, seed: int
-) -> pd.DataFrame:
-    model, tokenizer = load_causal_lm(base_model), load_tokenizer(base_model)
-    retriever, dealt = search.retriever(seed), search.dealt(seed)
-    frames = []
-    for part in ("validation", "test"):
-        asked = [q for kind in (TOLD, LEFT_OUT, STRANGER) for q in _first(dealt, part, kind, most)]
-        texts = [question.text for question in asked]
-        got = answer_from(retriever, model, tokenizer, texts, k=k)
-        closed = answer_from(_Nothing(retriever), model, tokenizer, texts, k=k)
-        rows = [
-            _row(question, one, without)
-            for question, one, without in zip(asked, got, closed, strict=True)
-        ]
-        frames.append(pd.DataFrame(rows).assign(seed=seed, part=part))
-    return pd.concat(frames, ignore_index=True)
-
-
-def _first(dealt: Any, part: str, kind: str, most: int) -> list[Question]:
-    some = [question for question in getattr(dealt, part) if question.kind == kind]
-    return some[: most if kind == TOLD else max(2, most // 2)]
-
-
-class _Nothing(Retriever):
-    """A search that finds nothing: the model has to answer from its weights."""
-
-    def __init__(self, other: Retriever) -> None:
-        super().__init__(other.store, other.encoder)
-
-    def search(self, questions: Sequence[str], k: int = 4, **_: Any) -> list[list[Any]]:
-        return [[] for _ in questions]
-
-
-def _row(question: Question, got: Answer, closed: Answer) -> dict[str, Any]:
-    return {
-        "kind": question.kind,
-        "question": question.text,
-        "answer": got.text,
-        "right": question.is_right(got.text),
-        "abstained": abstains(got.text),
-        "score": got.hits[0].score if got.hits else -1.0,
-        "cited": len(got.cited),
-        "cited_right": len(set(got.cited) & question.relevant),
-        "read": any(hit.passage.id in question.relevant for hit in got.hits),
-        "names": "; ".join(got.cited) or "nothing",
-        "closed": question.is_right(closed.text),
-        "left_out": got.left_out,
-        "cut": got.cut,
-    }
-
-
-def abstains(text: str) -> bool:
-    """Whether an answer says, in its first sentence, that there is none."""
-    return any(ending in first_sentence(text).casefold() for ending in ENDINGS)

@@ -19,6 +19,7 @@ from ftlab.common.errors import LabError
 from ftlab.common.parallel import in_parallel
 from ftlab.common.paths import results_dir
 from ftlab.evaluation import Estimate
+from ftlab.experiments import retrieval_told
 from ftlab.experiments.collection import Collection, Dealt
 from ftlab.experiments.effort import Effort
 from ftlab.experiments.identity import base_sha256, code_sha256, here, key_of
@@ -27,7 +28,6 @@ from ftlab.experiments.learning_curve import over_seeds
 from ftlab.experiments.retrieval_runs import (
     AMOUNTS,
     BOTH,
-    CANDIDATES,
     METHODS,
     RERANKED,
     TUNED,
@@ -39,7 +39,7 @@ from ftlab.experiments.retrieval_runs import (
     kept,
     within,
 )
-from ftlab.notebook.display import against, short
+from ftlab.notebook.display import short
 from ftlab.plots import bars
 from ftlab.rag import Retriever, load_encoder, open_store
 from ftlab.rag.encoders import Encoder
@@ -167,26 +167,11 @@ class SearchQuality:
 
     def told(self) -> str:
         """What stands out, in sentences that depend on the numbers."""
-        parts = []
-        for a, b, words in (
-            (WORDS, VECTORS, "Words find the right passage first in {a}, the vectors as they are"),
-            (TUNED, VECTORS, "Fine-tuning the encoder brings its vectors to {a}, from"),
-        ):
-            gap = self.difference(a, b)
-            if gap is not None:
-                first, second = (short(self.estimate(name)) for name in (a, b))
-                parts.append(
-                    f"{words.format(a=first)} {second}: a difference of {short(gap)}, "
-                    f"{against(gap)}."
-                )
-        gap = self.difference(RERANKED, WORDS)
-        if gap is not None:
-            verb = "improves" if gap.low > 0 else "worsens" if gap.high < 0 else "changes"
-            parts.append(
-                f"The reranker {verb} the order of what the words found: {short(gap)}. It cannot "
-                f"bring in what is not among their first {CANDIDATES}."
-            )
-        return " ".join(parts)
+        return retrieval_told.told(self)
+
+    def turned(self, a: str, b: str) -> str:
+        """How often `a` puts the passage first where `b` does not, and the other way round."""
+        return retrieval_told.turned(self, a, b)
 
     def metrics(self) -> Iterator[dict[str, Any]]:
         """What a record is told."""
@@ -263,4 +248,9 @@ def _with_rate(amounts: Amounts, rate: float) -> Amounts:
 
 
 def _in_lines(name: str) -> str:
-    return name.replace(", ", ",\n").replace(" (", "\n(").replace("words and ", "words and\n")
+    return (
+        name.replace(", ", ",\n")
+        .replace(" (", "\n(")
+        .replace("words and ", "words and\n")
+        .replace("reranked ", "reranked\n")
+    )

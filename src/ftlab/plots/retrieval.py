@@ -12,7 +12,6 @@ from ftlab.plots.style import GREY, SIZE, STYLE, first_looks, legend_below, new_
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-BINS = 18
 # {group: (passages (n, 2), questions (n, 2))}
 Points = Mapping[str, tuple[np.ndarray, np.ndarray]]
 
@@ -45,19 +44,20 @@ def meaning_map(panels: Mapping[str, Points]) -> Figure:
 
 
 def scores(values: Mapping[str, np.ndarray], threshold: float) -> Figure:
-    """How often each best score was found, a stepped line for each kind of question, and the
-    threshold."""
+    """The share of questions whose best score lies below each value, a rising line for each kind
+    of question, and the threshold: where it crosses a line, it catches that share."""
     title = "Can the score tell what is not told?"
-    figure, axes = new_axes("cosine of the best passage", "share of the questions", title)
+    figure, axes = new_axes("cosine of the best passage", "share of questions below", title)
     everything = np.concatenate(list(values.values()))
-    edges = np.linspace(everything.min(), max(everything.max(), everything.min() + 0.01), BINS)
+    ends = [everything.min() - 0.01, everything.max() + 0.01]
     for (name, some), look in zip(values.items(), first_looks(len(values)), strict=True):
-        counts, _ = np.histogram(some, edges)
-        axes.stairs(counts / max(1, len(some)), edges, color=look.colour, linestyle=look.line,
-                    linewidth=2.2, label=name)  # fmt: skip
+        places = np.concatenate([ends[:1], np.sort(some), ends[1:]])
+        shares = np.concatenate([[0.0], np.arange(1, len(some) + 1) / max(1, len(some)), [1.0]])
+        axes.plot(places, shares, drawstyle="steps-post", color=look.colour, linestyle=look.line,
+                  linewidth=2.6, label=name)  # fmt: skip
     if np.isfinite(threshold):
         axes.axvline(threshold, color=GREY, linewidth=1.6, linestyle=(0, (2, 2)), label="threshold")
-    axes.set_ylim(bottom=0)
+    axes.set_ylim(0, 1.02)
     legend_below(axes, ncols=4)
     return figure
 
