@@ -31,7 +31,8 @@ class Compared:
     once), question, wanted, text, and the tokens of prompt and answer. `styles` are the prompts
     that were chosen, by way and need; `tried` all candidates; `costs` seconds and tokens of the
     trainings; `what` the needs in words; `taught` how many examples of each a training had;
-    `trimmed` how many prompts had to be cut, and of how many; `chosen` says on what prompts and learning rates were chosen.
+    `trimmed` how many prompts had to be cut, and of how many; `chosen` says
+    on what prompts and learning rates were chosen.
 
     Items are dealt anew with each seed, so estimates are Student's t over one number a seed.
     """
