@@ -120,6 +120,7 @@ def compared(
         {name: need.what for name, need in dealt[0].needs.items()},
         {name: len(some) for name, some in dealt[0].lessons.items()},
         (trimmed, prompts),
+        _chosen_told(trainings, searching),
     )
 
 
@@ -163,6 +164,7 @@ def _chosen_styles(
                         "prompt": style.name,
                         "form": float(forms.mean()),
                         "fact": float(facts.mean()),
+                        "answers": len(forms),
                         "validation": scores[style],
                     }
                 )
@@ -181,6 +183,19 @@ def _start(
     if known:
         return (known / rate,)
     return FACTORS if searching else FACTORS[1:2]
+
+
+def _chosen_told(trainings: Trainings | None, searching: bool) -> str:
+    """On what prompts and learning rates were chosen."""
+    if searching:
+        return "Prompts and learning rates were chosen on validation, the rates for every seed."
+    said = "Prompts were chosen on the validation items of the first seed; learning rates "
+    if trainings and all(trainings.choices.value(way, "learning_rate", TASK, 0) for way in TUNED):
+        return said + "are those that a longer run chose on validation."
+    return said + (
+        "stand where a search would begin. Nobody tuned them, so the fine-tuned ways may be better "
+        "than they look here."
+    )
 
 
 def _searched(

@@ -43,7 +43,7 @@ class Dealt:
         from ftlab.models import load_causal_lm, load_tokenizer, max_length
 
         needs = which.needs(seed, amounts)
-        lessons = lessons_of(needs, amounts)
+        lessons = lessons_of(needs)
         asked = {
             item.question
             for name, need in needs.items()
@@ -131,6 +131,7 @@ class Dealt:
                         "form": float(form),
                         "fact": float(fact),
                         "both": float(form and fact),
+                        "changed": float(bool(item.stale)),
                         "stale": float(bool(item.stale) and made.texts[place] == item.stale),
                         "question": item.question,
                         "wanted": item.answer,

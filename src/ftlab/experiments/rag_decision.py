@@ -1,14 +1,16 @@
 """The decision table: for each need the way to begin with, by a rule that the numbers decide.
 
 The rule: a way is good enough if form *and* fact are right in at most `NEAR` less of its answers
-than in those of the best way. Of the ways that are good enough, begin with the one that is least
-work to keep. Where not even the best is right in half of its answers, none does it well.
+than in those of the best way, plus one standard error of that difference over seeds (the rule of
+one standard error: Breiman et al. 1984). Of the ways that are good enough, begin with the one that
+is least work to keep. Where not even the best is right in half of its answers, none does it well.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
+import numpy as np
 import pandas as pd
 
 from ftlab.experiments.rag_result import ASK, BOTH, GUIDED, PROMPT, RETRIEVE, TUNE, Compared
@@ -26,7 +28,12 @@ CHANGE = {  # what it takes when a fact or a wish changes
     TUNE: "train again",
     BOTH: "edit the index; train again for a form",
 }
-BEGIN, AS_GOOD, CHANGED, TOKENS = "begin with", "as good", "a change takes", "prompt tokens"
+BEGIN, AS_GOOD, CHANGED, TOKENS = (
+    "begin with",
+    "good enough as well",
+    "a change takes",
+    "prompt tokens",
+)
 SHARES = {"form and fact": "both", "form": "form", "fact": "fact"}
 
 
@@ -36,7 +43,7 @@ def decided(found: Compared) -> pd.DataFrame:
     rows = []
     for need in found.needs:
         scores = scores_of(found, need)
-        enough = good_enough(scores)
+        enough = good_enough(scores, errors_of(found, need))
         first = enough[0]
         shares = {
             words: f"{found.share(first, need, measure).value:.0%}"
@@ -60,32 +67,46 @@ def scores_of(found: Compared, need: str) -> dict[str, float]:
     return {way: found.share(way, need).value for way in LEAST_WORK if way in found.ways}
 
 
-def good_enough(scores: dict[str, float]) -> list[str]:
-    """The ways within `NEAR` of the best one, in their order."""
+def errors_of(found: Compared, need: str) -> dict[str, float]:
+    """The standard error of each way's distance from the best one, paired by seed; 0 for one seed,
+    which shows no spread."""
+    scores = scores_of(found, need)
+    best = found.per_seed(max(scores, key=lambda way: scores[way]), need)
+    gaps = {way: np.subtract(best, found.per_seed(way, need)) for way in scores}
+    if len(best) < 2:
+        return dict.fromkeys(scores, 0.0)
+    return {way: float(gap.std(ddof=1) / np.sqrt(len(gap))) for way, gap in gaps.items()}
+
+
+def good_enough(scores: dict[str, float], errors: dict[str, float]) -> list[str]:
+    """The ways within `NEAR` and one standard error of the best one, in their order."""
     best = max(scores.values())
-    return [way for way, score in scores.items() if score >= best - NEAR - 1e-9]
+    return [way for way, score in scores.items() if score >= best - NEAR - errors[way] - 1e-9]
 
 
 def contradictions(table: pd.DataFrame, found: Compared) -> list[str]:
     """Where a decision table says what the run's answers do not bear out, one sentence each: a way
-    that another one beats by more than `NEAR`, one that is more work than need be, a share that is
-    not that way's, an answer called good that is put well and wrong. [] if there is none."""
+    that another one beats by more than the rule allows, one that is more work than need be, a share
+    that is not that way's, an answer called good that is put well and wrong. [] if none."""
     told = {what: need for need, what in found.what.items()}
     faults = []
     for what, row in table.iterrows():
         need = told[str(what)]
         answers = found.rows[(found.rows.need == need) & (found.rows.split == "test")]
         right = answers.assign(ok=(answers.form > 0) & (answers.fact > 0))
-        means = right.groupby(["seed", "way"]).ok.mean().groupby("way").mean()
+        seeds = right.groupby(["seed", "way"]).ok.mean().unstack()
+        means = seeds.mean()
         ways = [way for way in LEAST_WORK if way in means.index]
         named = str(row[BEGIN]).removeprefix(f"{NONE} (best: ").removesuffix(")")
         best = max(ways, key=lambda way: means[way])
-        if means[named] < means[best] - NEAR - 1e-6:
+        behind = seeds.rsub(seeds[best], axis=0)
+        allowed = NEAR + behind.sem().fillna(0.0)
+        if behind[named].mean() > allowed[named] + 1e-6:
             faults.append(f"{need}: {best} is right more often than {named}.")
         faults += [
             f"{need}: {way} is less work than {named}, and as good."
             for way in ways[: ways.index(named)]
-            if means[way] >= means[best] - NEAR - 1e-12
+            if behind[way].mean() <= allowed[way] + 1e-12
         ]
         own = right[right.way == named].groupby("seed")[["ok", "form", "fact"]].mean().mean()
         for words, measure in (("form and fact", "ok"), ("form", "form"), ("fact", "fact")):
@@ -104,5 +125,5 @@ def told(found: Compared) -> str:
     failed = [str(what) for what in table.index[table[BEGIN].str.startswith(NONE)]]
     said = f"For **{untrained} of {len(begin)}** needs the table begins without any training."
     if failed:
-        said += f" No way serves: {'; '.join(failed)}."
+        said += f" None does it well: {'; '.join(failed)}."
     return said

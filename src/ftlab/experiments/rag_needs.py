@@ -64,8 +64,9 @@ def judged(item: Item, text: str) -> tuple[bool, bool]:
 @dataclass(frozen=True)
 class Amounts:
     """How many `items` and `validation` items of each need there are, and how many lessons of each
-    sort a training has: `rehearsed` old facts, `told` recent ones (those asked for come first),
-    `each` of every form, of sorting, and of questions without an answer."""
+    sort there are, for a training and for prompts alike: `rehearsed` old facts, `told` recent ones
+    (those asked for come first), `each` of every form, of sorting, and of questions without an
+    answer."""
 
     items: int
     validation: int
@@ -83,7 +84,7 @@ def town_needs(seed: int, amounts: Amounts) -> dict[str, Need]:
     was = {key: answer(f) for f in world.known_facts() if (key := (f.entity, f.attribute)) in moved}
     steady = [fact for fact in world.known_facts() if (fact.entity, fact.attribute) not in moved]
     rng.shuffle(steady)
-    old, rest = steady[:asked], steady[asked:]
+    old, rest = steady[:asked], _by_turns(steady[asked:])
     new, changed = world.new_facts(), list(world.changed)
     rng.shuffle(new)
     rng.shuffle(changed)
@@ -100,7 +101,7 @@ def town_needs(seed: int, amounts: Amounts) -> dict[str, Need]:
     }
     for form in FORMS:
         rng.shuffle(rest)
-        lessons = [_asked(fact, form) for fact in rest]
+        lessons = [_asked(fact, form) for fact in _by_turns(rest)]
         found[f"{OLD}, {form}"] = (lessons, [_asked(f, form) for f in old])
         found[f"{RECENT}, {form}"] = (lessons, [_asked(f, form) for f in recent[:asked]])
     dealt = needs(world, seed, max(asked, amounts.each))
@@ -109,11 +110,12 @@ def town_needs(seed: int, amounts: Amounts) -> dict[str, Need]:
         items = [*there.validation, *there.items][:asked]
         known = [_without(item) if name == NO_ANSWER else item for item in items]
         found[name] = (there.lessons, known)
+    many = {OLD: amounts.rehearsed, RECENT: amounts.told}
     return {
         name: Need(
             name,
             _what(name),
-            tuple(lessons),
+            tuple(lessons)[: many.get(name, amounts.each)],
             tuple(items[amounts.validation :]),
             tuple(items[: amounts.validation]),
             header=dealt["sorting"].header if name == SORTING else "",
@@ -125,14 +127,27 @@ def town_needs(seed: int, amounts: Amounts) -> dict[str, Need]:
 
 def examples(seed: int) -> dict[str, Need]:
     """The town's needs with a few items each, to look at."""
-    return town_needs(seed, Amounts(10, 4, 20, 20, 8))
+    return town_needs(seed, Amounts(10, 4, 40, 20, 60))
 
 
-def lessons_of(wanted: dict[str, Need], amounts: Amounts) -> dict[str, Sequence[Item]]:
-    """What a model is fine-tuned on, by need: recent facts in plain words, forms with old facts."""
-    many = {OLD: amounts.rehearsed, RECENT: amounts.told, OWN: None}
-    many |= {name: 0 for name in IN_A_FORM if name.startswith(RECENT)}
-    return {name: need.lessons[: many.get(name, amounts.each)] for name, need in wanted.items()}
+def lessons_of(wanted: dict[str, Need]) -> dict[str, Sequence[Item]]:
+    """What a model is fine-tuned on, by need: recent facts in plain words, forms with old facts.
+    These are all the examples that prompts may show, too."""
+    return {
+        name: () if name in IN_A_FORM and name.startswith(RECENT) else need.lessons
+        for name, need in wanted.items()
+    }
+
+
+def _by_turns(facts: Sequence[Fact]) -> list[Fact]:
+    """The facts in their order, but every attribute in turn: the first few cover as many
+    attributes as they can, so that no key of a form is wanted that was never shown."""
+    turns: dict[str, int] = {}
+    order = []
+    for place, fact in enumerate(facts):
+        turns[fact.attribute] = turns.get(fact.attribute, 0) + 1
+        order.append((turns[fact.attribute], place))
+    return [facts[place] for _, place in sorted(order)]
 
 
 def form_of(need: str) -> str:

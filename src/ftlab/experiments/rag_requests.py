@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 LENGTHS = (16, 64, 128, 256, 448)  # tokens of a prompt
 NEW = 12  # tokens of an answer: a plain sentence of the town
+NEXT = 1.1  # lengths whose ratio is smaller are next to each other: one of them is enough
 BEST_OF = 3  # what slows a computer down only ever adds
 
 # What a token of a tuned model costs, times that of its base: (words, times, source).
@@ -83,8 +84,9 @@ class RequestTimes:
             parts, NEW
         ), f"Milliseconds of a request by the length of its prompt: {told}."
 
-    def told(self) -> str:
-        """Which part the length of the prompt makes longer."""
+    def told(self, noted: int, bare: int) -> str:
+        """Which part the length of the prompt makes longer; and how much of a request with notes
+        (`noted` tokens instead of `bare`) is the search."""
         short, long = min(self.lengths), max(self.lengths)
         read, write = (
             np.mean(self.per_seed(long, part)) / np.mean(self.per_seed(short, part))
@@ -96,8 +98,17 @@ class RequestTimes:
             f"A prompt {long / short:.0f} times as long takes **{read:.1f}** times as long to "
             f"read; writing the answer takes {write:.1f} times as long, the whole request "
             f"{whole:.1f} times. After a short prompt {share:.0%} of the time is writing. One "
-            f"search takes "
-            f"{self.search:.0f} ms."
+            f"search takes {self.search:.0f} ms.\n\n{self._search_told(noted, bare)}"
+        )
+
+    def _search_told(self, noted: int, bare: int) -> str:
+        alone = self.ratio(noted, bare, searched=False).value
+        both = self.ratio(noted, bare).value
+        most = "search" if both - alone > max(alone - 1, 0.0) else "longer prompt"
+        return (
+            f"With passages the prompt has {noted} tokens in place of {bare}. The longer prompt "
+            f"alone makes the request {alone:.2f} times as long, prompt and search together "
+            f"{both:.2f} times." + (f" Most of that is the {most}." if both > 1.1 else "")
         )
 
     def metrics(self) -> Iterator[dict[str, Any]]:
@@ -125,7 +136,9 @@ def request_times(
     from ftlab.models import load_causal_lm, max_length
 
     longest = max_length(load_causal_lm(base_model), 10**6) - NEW
-    wanted = sorted({min(length, longest) for length in (*LENGTHS, *lengths)})
+    own = {min(length, longest) for length in lengths}
+    apart = [n for n in LENGTHS if not any(1 / NEXT < n / one < NEXT for one in own)]
+    wanted = sorted(own | {min(length, longest) for length in apart})
     repeats = effort.pick(smoke=1, quick=3, full=10)
     search = _median_ms(functools.partial(retriever.search, [q], 4) for q in questions[:repeats])
     if effort.candidates == 1:
@@ -141,26 +154,25 @@ def request_times(
 def _times(
     base_model: str, lengths: Sequence[int], repeats: int, seed: int
 ) -> list[dict[str, Any]]:
-    """The median over repeats, each the best of three, of both parts."""
+    """The median over repeats, each the best of three, of both parts. Every round goes through all
+    lengths, so that what slows the computer down for a while slows all of them."""
     from ftlab.models import load_causal_lm
 
     model = load_causal_lm(base_model)
     generator = torch.Generator().manual_seed(seed)
     top = int(model.config.vocab_size)
-    rows = []
-    for length in lengths:
-        ids = torch.randint(top, (1, length), generator=generator).to(model.device)
+    prompts = [
+        torch.randint(top, (1, length), generator=generator).to(model.device) for length in lengths
+    ]
+    for ids in prompts:
         _request(model, ids)  # a first call does what later ones find done
-        taken = np.array([_best(model, ids) for _ in range(repeats)])
-        for part, value in zip(("prefill", "decode"), np.median(taken, axis=0), strict=True):
-            rows.append({"tokens": length, "part": part, "seed": seed, "value": float(value)})
-    return rows
-
-
-def _best(model: Any, ids: torch.Tensor) -> tuple[float, float]:
-    tries = np.array([_request(model, ids) for _ in range(BEST_OF)])
-    prefill, decode = tries.min(axis=0)
-    return float(prefill), float(decode)
+    rounds = [[_request(model, ids) for ids in prompts] for _ in range(repeats * BEST_OF)]
+    taken = np.array(rounds).reshape(repeats, BEST_OF, len(prompts), 2).min(axis=1)
+    return [
+        {"tokens": length, "part": part, "seed": seed, "value": float(value)}
+        for length, both in zip(lengths, np.median(taken, axis=0), strict=True)
+        for part, value in zip(("prefill", "decode"), both, strict=True)
+    ]
 
 
 @torch.inference_mode()

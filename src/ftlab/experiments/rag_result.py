@@ -27,11 +27,12 @@ class Compared:
     """What became of every way, need and seed.
 
     `rows` has an answer a row: way, need, seed, split (test or validation), item, form, fact and
-    both (1.0 or 0.0), stale (the answer that was right once), question, wanted, text, and the
-    tokens of prompt and answer. `styles` are the prompts that were chosen, by way and need;
-    `tried` all candidates; `costs` seconds and tokens of the trainings; `what` the needs in words;
-    `taught` how many examples of each a training had; `trimmed` how many prompts had to be cut,
-    and of how many.
+    both (1.0 or 0.0), changed (whether the fact did), stale (the answer that was right
+    once), question, wanted, text, and the tokens of prompt and answer. `styles` are the prompts
+    that were chosen, by way and need; `tried` all candidates; `costs` seconds and tokens of the
+    trainings; `what` the needs in words; `taught` how many examples of each a training had;
+    `trimmed` how many prompts had to be cut, and of how many; `chosen` says
+    on what prompts and learning rates were chosen.
 
     Items are dealt anew with each seed, so estimates are Student's t over one number a seed.
     """
@@ -43,6 +44,7 @@ class Compared:
     what: Mapping[str, str]
     taught: Mapping[str, int] = field(default_factory=dict)
     trimmed: tuple[int, int] = (0, 0)
+    chosen: str = ""
 
     @property
     def needs(self) -> list[str]:
@@ -146,13 +148,18 @@ class Compared:
 
     def answered(self, need: str = "", place: int = 0) -> pd.DataFrame:
         """What every way said to one request of the first seed, and what is right in it: of a need,
-        by default of a recent fact in a form, if such are asked for."""
+        by default of a recent fact in a form, if such are asked for. The right answer comes
+        first."""
         need = need or next(iter(self.forms()[::-1]), self.needs[0])
         own = self.rows[(self.rows.need == need) & (self.rows.split == "test")]
         own = own[(own.seed == self.seeds[0]) & (own.item == place) & (own.way != ROUTER)]
         yes = {1.0: "yes", 0.0: "no"}
         shown = own.set_index("way")[["text", "form", "fact"]]
-        return shown.assign(form=own.form.map(yes).values, fact=own.fact.map(yes).values)
+        shown = shown.assign(form=own.form.map(yes).values, fact=own.fact.map(yes).values)
+        wanted = pd.DataFrame(
+            {"text": own.wanted.iloc[0], "form": "yes", "fact": "yes"}, index=["(what is right)"]
+        )
+        return pd.concat([wanted, shown]).rename_axis(own.question.iloc[0])
 
     def metrics(self) -> Iterator[dict[str, Any]]:
         """What a record is told."""

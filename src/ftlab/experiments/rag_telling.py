@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 
 from ftlab.evaluation import Estimate
+from ftlab.experiments.learning_curve import over_seeds
 from ftlab.experiments.rag_needs import JSON, NO_ANSWER, OLD, RECENT, SORTING, VOICE, form_of
 from ftlab.experiments.rag_result import (
     ASK,
@@ -47,7 +48,7 @@ def run_told(found: Compared) -> str:
     test = own[own.split == "test"]
     each = len(test) / (len(found.ways) - 1) / len(found.needs) / len(found.seeds)
     recent = (
-        f", {found.taught[RECENT]:,} of them recent facts, with all that are asked for"
+        f", {found.taught[RECENT]:,} of them recent facts: all that the test asks for, and others"
         if RECENT in found.taught
         else ""
     )
@@ -60,7 +61,7 @@ def run_told(found: Compared) -> str:
     )
     return (
         f"{len(own):,} answers; {each:.0f} test items for each need and seed. Each training had "
-        f"{sum(found.taught.values()):,} examples{recent}.{trimmed}"
+        f"{sum(found.taught.values()):,} examples{recent}. {found.chosen}{trimmed}"
     )
 
 
@@ -68,10 +69,12 @@ def show_prompts(found: Compared) -> None:
     """Form and fact on validation by the number of examples in the prompt, without notes."""
     panels: dict[str, dict[str, dict[float, Estimate]]] = {}
     ends = []
+    answers = 0
     for name in (f"{OLD}, {VOICE}", f"{OLD}, {JSON}", SORTING):
         if name not in found.needs:
             continue
         tried = found.prompts_tried(PROMPT, name).set_index("prompt")
+        answers = int(found.tried.answers.max())
         there = {count: style for style, count in COUNTED.items() if style in tried.index}
         curves: dict[str, dict[float, Estimate]] = {
             words: {
@@ -90,14 +93,14 @@ def show_prompts(found: Compared) -> None:
     figure = method_curves(
         panels,
         x="examples in the prompt",
-        y="share of answers",
+        y=f"share of {answers} answers",
         title="The base model, shown examples and not trained",
         log_x=False,
     )
     show(
         figure,
-        "Share of answers with the right form, the right fact, and both, on validation, against "
-        f"the number of examples in the prompt. {'; '.join(ends)}.",
+        f"Share of {answers} answers with the right form, the right fact, and both, on validation, "
+        f"against the number of examples in the prompt. {'; '.join(ends)}.",
     )
 
 
@@ -109,12 +112,12 @@ def prompts_told(found: Compared) -> str:
             continue
         tried = found.prompts_tried(PROMPT, name)
         best = tried[tried.chosen.astype(bool)].iloc[0]
-        said = f"*{name}*: best is **{best.prompt}**, form and fact right in {best.validation:.0%}"
+        said = f"*{name}*: **{best.prompt}**, form and fact right in {best.validation:.0%}"
         orders = tried[tried.prompt == "instruction"]
         if len(orders):
             said += f" (an instruction alone {orders.validation.iloc[0]:.0%})"
         parts.append(said)
-    said = "On validation: " + "; ".join(parts) + "."
+    said = "Chosen on validation, of equals the shortest: " + "; ".join(parts) + "."
     machine, plain = f"{OLD}, {JSON}", OLD
     if {machine, plain} <= {*found.needs}:
         known, there = found.share(ASK, plain, "fact"), found.share(PROMPT, machine, "fact")
@@ -127,9 +130,9 @@ def prompts_told(found: Compared) -> str:
     return said
 
 
-def show_grid(found: Compared, title: str = "What serves what") -> None:
+def show_grid(found: Compared, title: str = "Right answers, by what is wanted and by way") -> None:
     """All ways and needs."""
-    ways = [way for way in (*WAYS, ROUTER) if way in found.ways]
+    ways = [way for way in WAYS if way in found.ways]
     both, form, fact = (found.shares(measure) for measure in ("both", "form", "fact"))
     shares = {
         need: {way: (both[way][need], form[way][need], fact[way][need]) for way in ways}
@@ -149,42 +152,67 @@ def _by_value(pair: tuple[str, float]) -> float:
 
 
 def grid_told(found: Compared) -> str:
-    """The best way for plain facts of each age, what questions without an answer get, and what a
-    training did to old facts."""
+    """The best way for recent facts, plain and in a form, what questions without an answer get,
+    and what passages and a training did to old facts."""
     if RECENT not in found.needs:
         means = {way: found.share(way).value for way in WAYS}
         best = max(means, key=lambda way: means[way])
         return f"Most of your questions are answered by *{best}*: **{short(found.share(best))}**."
     recent = {way: found.share(way, RECENT).value for way in (ASK, RETRIEVE, TUNE)}
-    stale = found.rows[(found.rows.way == ASK) & (found.rows.need == RECENT)]
-    kept = found.difference(TUNE, ASK, OLD)
-    lost = "Training cost old facts" if kept.value < -CLEAR else "Training left old facts in place"
+    asked = found.rows[(found.rows.way == ASK) & (found.rows.need == RECENT)]
+    changed = asked[(asked.split == "test") & (asked.changed > 0)]
+    old = (
+        f" (of facts that have changed it tells the old value in {changed.stale.mean():.0%})"
+        if len(changed)
+        else ""
+    )
+    kept = {way: found.difference(way, ASK, OLD) for way in (RETRIEVE, TUNE)}
+    cost = " and ".join(f"{short(gap)} with *{way}*" for way, gap in kept.items())
+    less = [f"*{way}*" for way, gap in kept.items() if gap.high < 0]
+    meant = (
+        f"what is added to a model can cost what it had: {' and '.join(less)} did"
+        if less
+        else "neither is told apart from no change, with the seeds of this run"
+    )
     silent = {way: found.share(way, NO_ANSWER, "fact").value for way in (ASK, RETRIEVE, BOTH)}
     guess = max(silent[RETRIEVE], silent[BOTH]) < 0.5
     return (
-        f"Recent facts: just asked {recent[ASK]:.0%} (in {stale.stale.mean():.0%} of its answers "
-        f"the model gives a value that was right once), retrieved **{recent[RETRIEVE]:.0%}**, "
-        f"trained in **{recent[TUNE]:.0%}**. {lost}: {short(kept)} against just asking. Where no "
-        f"answer exists, {silent[ASK]:.0%} of the base model's answers say so, "
+        f"{_best_told(found)}Recent facts in plain words: just asked {recent[ASK]:.0%}{old}, "
+        f"retrieved **{recent[RETRIEVE]:.0%}**, trained in **{recent[TUNE]:.0%}**.\n\nOld facts, "
+        f"against just asking: {cost}; {meant}.\n\nWhere no answer exists, "
+        f"{silent[ASK]:.0%} of the base model's answers say so, "
         f"{silent[RETRIEVE]:.0%} with retrieval, {silent[BOTH]:.0%} with a reader fine-tuned on it."
         + (" A search always finds something, and the model answers from that." if guess else "")
     )
 
 
+def _best_told(found: Compared) -> str:
+    """Which way gets most recent facts in a form right, and how far the next one is behind."""
+    names = _recent_in_a_form(found)
+    if not names:
+        return ""
+    first, second, *_ = sorted(WAYS, key=lambda way: -found.share(way, names).value)
+    most, gap = found.share(first, names).value, found.difference(first, second, names)
+    return (
+        f"Recent facts in a form: *{first}* gets most right, **{most:.0%}**; next is *{second}*, "
+        f"behind by {short(gap)}.\n\n"
+    )
+
+
+def _recent_in_a_form(found: Compared) -> list[str]:
+    return [need for need in found.forms() if need.startswith(RECENT)]
+
+
 def show_form_and_fact(found: Compared) -> None:
-    """Form against fact, for old facts and for recent ones that are wanted in a form."""
-    ways = [way for way in (*WAYS, ROUTER) if way in found.ways]
-    panels: dict[str, dict[str, tuple[float, float]]] = {}
-    for age in (OLD, RECENT):
-        names = [need for need in found.forms() if need.startswith(age)]
-        if names:
-            panels[f"{age}s, wanted in a form"] = {
-                way: (
-                    found.share(way, names, "form").value,
-                    found.share(way, names, "fact").value,
-                )
-                for way in ways
-            }
+    """Form against fact, for recent facts in each form."""
+    ways = [way for way in WAYS if way in found.ways]
+    panels = {
+        need: {
+            way: (found.share(way, need, "form").value, found.share(way, need, "fact").value)
+            for way in ways
+        }
+        for need in _recent_in_a_form(found)
+    }
     if not panels:
         return
     told = "; ".join(
@@ -199,22 +227,22 @@ def show_form_and_fact(found: Compared) -> None:
 
 
 def forms_told(found: Compared) -> str:
-    """Which way puts recent facts well and wrong, and which gets both."""
-    names = [need for need in found.forms() if need.startswith(RECENT)]
+    """Whether what was learned in plain words comes out in a form, and which ways put recent facts
+    well and wrong."""
+    names = _recent_in_a_form(found)
     if not names:
         return "Your questions ask for no form, so there is nothing to tell apart."
     form, fact, both = (
         {way: found.share(way, names, m).value for way in WAYS} for m in ("form", "fact", "both")
     )
-    best = max(both, key=lambda way: both[way])
     gap = {way: form[way] - both[way] for way in WAYS}
     trap = max(gap, key=lambda way: gap[way])
-    said = f"Of recent facts in a form *{best}* gets most right in both: **{both[best]:.0%}**."
+    said = _carried_told(found, names)
     if gap[trap] > CLEAR:
         said += (
             f" The most dangerous is *{trap}*: {form[trap]:.0%} of its answers look as they "
-            f"should, and {both[trap]:.0%} are right as well. Who checks the form alone ships "
-            "the rest."
+            f"should, and {both[trap]:.0%} are right as well. Whoever checks the form alone lets "
+            "the rest through."
         )
     right_badly = {way: fact[way] - both[way] for way in WAYS}
     badly = max(right_badly, key=lambda way: right_badly[way])
@@ -226,20 +254,35 @@ def forms_told(found: Compared) -> str:
     return said
 
 
+def _carried_told(found: Compared, names: Sequence[str]) -> str:
+    """In which forms the fine-tuned model tells the facts that it was taught in plain words."""
+    facts = {need: found.share(TUNE, need, "fact").value for need in names}
+    most, least = (pick(facts, key=lambda need: facts[need]) for pick in (max, min))
+    told = " and ".join(f"{share:.0%} of *{need}*" for need, share in facts.items())
+    pairs = zip(*(found.per_seed(TUNE, need, "fact") for need in (most, least)), strict=True)
+    apart = over_seeds([one - other for one, other in pairs])
+    said = f"*{TUNE}*, which learned recent facts in plain words, tells the fact in {told}"
+    if facts[most] - facts[least] > 2 * CLEAR and (apart.open or apart.low > 0):
+        if form_of(most) == VOICE:
+            return (
+                f"{said}: the voice keeps the plain sentence whole, JSON takes it apart. A fact "
+                "learned in one kind of sentence need not come out in another."
+            )
+        return f"{said}: a fact that was learned does not come out in every form."
+    return f"{said}."
+
+
 def router_told(found: Compared) -> str:
-    """Where the router sends what, and how it compares with the combinations."""
-    sent: dict[str, list[str]] = {}
-    for need, way in found.routes().items():
-        sent.setdefault(way, []).append(need)
-    told = "; ".join(f"*{way}*: {', '.join(needs)}" for way, needs in sent.items())
+    """How the router compares with the combinations."""
+    means = ", ".join(f"*{way}* {found.share(way).value:.0%}" for way in (ROUTER, BOTH, GUIDED))
     gap, guided = found.difference(BOTH, ROUTER), found.difference(GUIDED, ROUTER)
-    if gap.value > CLEAR / 2:
+    if gap.low > 0:
         said = "Combining gives what no single way has"
-    elif gap.value < -CLEAR / 2:
+    elif gap.high < 0:
         said = "The router does better than combining"
     else:
-        said = "Here a router of single ways does about as well"
+        said = "This run does not tell which is better"
     return (
-        f"The router sends {told}.\n\n{said}: *{BOTH}* less the router is **{short(gap)}**, over "
-        f"all needs; *{GUIDED}*, which trains nothing, less the router {short(guided)}."
+        f"Right over all needs: {means}. {said}: *{BOTH}* less the router is **{short(gap)}**; "
+        f"*{GUIDED}*, which trains nothing, less the router {short(guided)}."
     )

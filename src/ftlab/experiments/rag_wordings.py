@@ -3,7 +3,7 @@
 Training reads plain statements of new facts; the test asks for them in a question. More wordings
 are compared twice: with as many steps for all, so that each wording is read less often, and with
 as many readings of each wording, so that more wordings take more steps. With the most wordings
-both are the same training.
+both are the same training. The sentence that the test wants, word for word, is never read.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 
 STEPS, READINGS = "equal steps", "equal readings of each wording"
 LOOKED_UP = "looked up, no training"
-COUNTS = (1, 3, 7)  # wordings; there are seven of each fact
+COUNTS = (1, 3, 6)  # wordings; of each fact there are six, beside the answer itself
 FACTOR = 0.5  # times the rate at which a search for full fine-tuning would start
 BATCH = 16
 
@@ -75,7 +75,7 @@ class Wordings:
             {"": curves},
             x="wordings of each fact that were read (log scale)",
             y="new facts told, word for word",
-            title="A fact read is not yet a fact that can be told",
+            title="New facts that can be told, by how they were read",
         )
         most = max(self.counts)
         text = "; ".join(
@@ -92,7 +92,7 @@ class Wordings:
         """What more wordings did, with as many steps and with as many readings."""
         most = max(self.counts)
         steps, few = self.share(STEPS, most).value, self.share(STEPS, 1).value
-        less = self.share(READINGS, 1).value
+        less, all_read = self.share(READINGS, 1).value, self.readings * most
         grown = "More wordings helped" if steps > few + 0.05 else "More wordings did not help"
         repeated = (
             "reading one wording again and again helped a little or not at all"
@@ -102,7 +102,8 @@ class Wordings:
         return (
             f"With as many steps, one wording brings **{few:.0%}** and {most} wordings "
             f"**{steps:.0%}**. {grown} at equal cost; {repeated} ({less:.0%} after "
-            f"{self.readings} readings). Looked up it is {self.share(LOOKED_UP).value:.0%}."
+            f"{self.readings} readings, {few:.0%} after {all_read}). Looked up "
+            f"it is {self.share(LOOKED_UP).value:.0%}."
         )
 
     def metrics(self) -> Iterator[dict[str, Any]]:
@@ -120,7 +121,7 @@ def wordings_read(base_model: str, *, seeds: Sequence[int], effort: Effort) -> W
     seeds = seeds if effort.candidates > 1 else seeds[:1]
     count = effort.pick(smoke=4, quick=32, full=64)
     readings = effort.pick(smoke=1, quick=8, full=12)
-    counts = effort.pick(smoke=(1, 7), quick=COUNTS, full=(1, 2, 3, 5, 7))
+    counts = effort.pick(smoke=(1, 6), quick=COUNTS, full=(1, 2, 3, 4, 6))
     most = max(counts)
     jobs: dict[tuple[str, int, int], Job] = {}
     dealt = {seed: _facts(seed, count) for seed in seeds}
@@ -159,8 +160,9 @@ def wordings_read(base_model: str, *, seeds: Sequence[int], effort: Effort) -> W
 
 
 def wordings(fact: Fact, seed: int = 0) -> list[str]:
-    """All statements of a fact, in an order that the seed deals."""
-    told = statements(fact) + statements(fact, held_out=True)
+    """All statements of a fact but the answer itself, in an order that the seed deals."""
+    both = (*statements(fact), *statements(fact, held_out=True))
+    told = [text for text in both if text != answer(fact)]
     random.Random(f"wordings/{seed}/{fact.entity}/{fact.attribute}").shuffle(told)
     return told
 

@@ -22,14 +22,14 @@ def form_and_fact(panels: Mapping[str, Mapping[str, tuple[float, float]]], title
     figure, all_axes = _squares(len(panels), title)
     names = list(dict.fromkeys(way for points in panels.values() for way in points))
     corners = (
-        (0.03, 0.97, "well put,\nwrong", "left", "top"),
-        (0.97, 0.03, "right,\nbadly put", "right", "bottom"),
-        (0.03, 0.03, "of no use", "left", "bottom"),
+        (0.03, 0.94, "well put,\nwrong", "left", "top"),
+        (0.97, 0.06, "right,\nbadly put", "right", "bottom"),
+        (0.03, 0.06, "of no use", "left", "bottom"),
     )
     for axes, (panel, points) in zip(all_axes, panels.items(), strict=True):
         axes.set_title(panel, loc="left", fontsize=12)
         for across, up, words, ha, va in corners:
-            axes.text(across, up, words, ha=ha, va=va, color=GREY, fontsize=10, style="italic")
+            axes.text(across, up, words, ha=ha, va=va, color=GREY, fontsize=11, style="italic")
         for name, (form, fact) in points.items():
             place = names.index(name)
             ring = place == len(MARKERS) - 1  # around the way that it goes
@@ -40,7 +40,10 @@ def form_and_fact(panels: Mapping[str, Mapping[str, tuple[float, float]]], title
                 markeredgewidth=2.0 if ring else 1.0, linestyle="", label=name, clip_on=False,
                 zorder=3,
             )  # fmt: skip
-        axes.set(xlim=(0, 1), ylim=(0, 1), aspect="equal", xlabel="share with the right fact")
+        axes.set(
+            xlim=(-0.05, 1.05), ylim=(-0.05, 1.05), aspect="equal",
+            xlabel="share with the right fact",
+        )  # fmt: skip
     all_axes[0].set_ylabel("share in the right form")
     handles, labels = all_axes[0].get_legend_handles_labels()
     figure.legend(handles, labels, loc="outside lower center", ncols=4, frameon=False)
@@ -60,10 +63,10 @@ def grid(shares: Mapping[str, Mapping[str, tuple[float, float, float]]], title: 
             both, form, fact = shares[need][way]
             ink = "white" if both > 0.7 else "#111111"
             axes.text(
-                column, row - 0.1, f"{both:.0%}", ha="center", va="center", color=ink, fontsize=13
+                column, row - 0.1, f"{both:.0%}", ha="center", va="center", color=ink, fontsize=14
             )
             apart = f"{100 * form:.0f} | {100 * fact:.0f}"
-            axes.text(column, row + 0.27, apart, ha="center", va="center", color=ink, fontsize=9.5)
+            axes.text(column, row + 0.27, apart, ha="center", va="center", color=ink, fontsize=11)
     axes.set_xticks(range(len(ways)), [way.replace(" + ", "\n+ ") for way in ways])
     axes.set_yticks(range(len(needs)), needs)
     axes.xaxis.tick_top()
@@ -104,7 +107,7 @@ def break_even(
     figure, axes = new_axes(
         "tokens of the prompt without training (log scale)",
         "price of a tuned token,\ntimes the base's",
-        "Below a line training saves money, above it costs more",
+        "Below its curve training saves money, above it costs more",
     )
     for (name, (across, up)), look in zip(curves.items(), LOOKS, strict=False):
         axes.plot(across, up, color=look.colour, linestyle=look.line, label=name)
@@ -134,7 +137,7 @@ def _squares(count: int, title: str) -> tuple[Figure, list[Any]]:
     from matplotlib.figure import Figure
 
     with matplotlib.rc_context(STYLE):
-        figure = Figure(figsize=(4.1 * count + 0.4, 5.2), layout="constrained")
+        figure = Figure(figsize=(4.1 * count + 0.4, 5.5), layout="constrained")
         FigureCanvasAgg(figure)
         axes = figure.subplots(1, count, sharey=True, squeeze=False)
         figure.suptitle(title, x=0.01, ha="left", fontsize=13)
