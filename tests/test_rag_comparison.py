@@ -177,18 +177,17 @@ def made_up(seed: int, needs: Sequence[str] = wants.NEEDS, items: int = 9) -> Co
 @pytest.mark.parametrize("seed", range(30))
 def test_no_number_of_a_run_contradicts_its_decision_table(seed: int) -> None:
     found = made_up(seed)
-    table = ways.decided(found)
+    table, shares = ways.decided(found), found.shares()
     assert ways.contradictions(table, found) == []
     for need in found.needs:
         row = table.loc[found.what[need]]
         first = row[BEGIN].removeprefix(f"{NONE} (best: ").removesuffix(")")
-        shares = found.shares()
         best = max(shares[way][need] for way in LEAST_WORK)
-        assert shares[first][need] >= best - NEAR - errors_of(found, need)[first] - 1e-9
+        errors = errors_of(found, need)
+        assert shares[first][need] >= best - NEAR - errors[first] - 1e-9
         assert row["form and fact"] == f"{shares[first][need]:.0%}"
         for way in LEAST_WORK[: LEAST_WORK.index(first)]:
-            error = errors_of(found, need)[way]
-            assert shares[way][need] < best - NEAR - error
+            assert shares[way][need] < best - NEAR - errors[way]
 
 
 def test_a_table_that_says_otherwise_is_contradicted() -> None:
@@ -260,7 +259,8 @@ def test_what_the_interval_leaves_open_is_not_told_as_found() -> None:
     made = Compared(rows, {}, found.tried, found.costs, found.what)
     assert "does not tell which is better" in rag_telling.router_told(made)
     assert "neither is told apart from no change" in rag_telling.grid_told(made)
-    rows.loc[(rows.way == ways.TUNE) & (rows.need == wants.OLD), "both"] = 0.0
+    old = (rows.way == ways.TUNE) & (rows.need == wants.OLD)
+    rows.loc[old & ((rows.seed == 0) | (rows["item"] > 0)), "both"] = 0.0
     said = rag_telling.grid_told(made)
     assert f"can cost what it had: *{ways.TUNE}* did" in said
 
