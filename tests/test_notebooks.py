@@ -98,7 +98,9 @@ def test_every_command_that_a_notebook_prints_is_one_of_ours_and_can_be_given(pa
     cells = (cell.source for cell in read_notebook(path).cells if cell.cell_type == "markdown")
     text = "\n".join(cells).replace("\\\n", " ")
     blocks = re.findall(r"```bash\n(.*?)```", text, flags=re.DOTALL)
-    lines = "".join(blocks).splitlines() + re.findall(r"^    (\S.*)$", text, flags=re.MULTILINE)
+    unfenced = re.sub(r"```.*?```", "", text, flags=re.DOTALL)
+    indented = re.findall(r"^    (\S.*)$", unfenced, flags=re.MULTILINE)
+    lines = "".join(blocks).splitlines() + indented
     commands = [words for line in lines if (words := shlex.split(line, comments=True))]
     assert commands
     for command, *words in commands:

@@ -31,7 +31,7 @@ def nothing_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 REFUSED = [
     ("01", TASK, "tikets", ["Parameter 'task_data'", "did you mean 'tickets'?"]),
-    ("05", TASK, "leters", ["did you mean 'letters'?", "tickets, reviews, town, near, far"]),
+    ("06", TASK, "leters", ["did you mean 'letters'?", "tickets, reviews, near, far"]),
     ("02", TASK, "Dialekt", ["did you mean 'dialect'?"]),
     ("01", TASK, "town", ["'task_data' cannot be 'town' in 01", "tickets, reviews, near, far"]),
     ("01", TASK, "nobody/no-such-data", ["Parameter 'task_data'", "'nobody/no-such-data'"]),

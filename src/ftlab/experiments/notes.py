@@ -198,6 +198,10 @@ class Answers:
                     "method": way,
                     "questions": kind,
                 }
+        for way in (READER, WITH_THRESHOLD):  # by the name under which sweeps draw
+            for seed, share in zip(self.thresholds, self._handled(way), strict=True):
+                about = {"method": way, "task": "questions", "split": "test", "seed": seed}
+                yield {"name": "accuracy", "value": share, **about}
         precision, recall = self.citations()
         yield {"name": "citation_precision", "value": precision}
         yield {"name": "citation_recall", "value": recall}
