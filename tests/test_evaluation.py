@@ -26,6 +26,20 @@ from ftlab.evaluation import (
     unpaired_difference,
     wilson,
 )
+from ftlab.evaluation.intervals import recomputed
+
+
+def test_seeds_that_agree_by_chance_are_no_certainty_where_few_items_stand_behind_them():
+    agree = seeds_interval([0.35] * 3, bounds=(-1, 1), items=20)
+    assert agree.low < 0.25
+    assert agree.high > 0.45
+    never = seeds_interval([0.0] * 3, bounds=(0, 1), items=16)
+    assert never.low == 0
+    assert 0.03 < never.high < 0.1
+    # Where seeds differ more than items can explain, it is their spread that counts.
+    wide = [0.2, 0.4, 0.6]
+    assert seeds_interval(wide, items=1000) == seeds_interval(wide)
+    assert recomputed(agree.estimator, agree.data) == agree
 
 
 def test_accuracy() -> None:

@@ -28,6 +28,7 @@ from ftlab.common.errors import LabError
 
 LEVEL = 0.95
 BOOTSTRAP_DRAWS = 500
+NAMES = ("bounds", "items")  # of what `seeds_interval` keeps beside its numbers
 SMALL = (np.uint8, np.int16, np.int32, np.float32)  # what data are kept as, if nothing is lost
 
 
@@ -83,10 +84,8 @@ def paired_difference(a: ArrayLike, b: ArrayLike) -> Estimate:
     """
     first, second = _block(a), _block(b)
     if first.shape != second.shape:
-        raise LabError(
-            f"A paired comparison needs the same seeds and items on both sides, not {first.shape} "
-            f"and {second.shape}."
-        )
+        shapes = f"{first.shape} and {second.shape}"
+        raise LabError(f"Both sides of pairs need the same seeds and items, not {shapes}.")
     both_binary = _right_or_wrong(first) and _right_or_wrong(second)
     ends = [-1.0, 1.0] if both_binary else []
     made = _interval([(1.0, first - second, ends)], clip=(-1.0, 1.0) if both_binary else None)
@@ -97,9 +96,7 @@ def unpaired_difference(a: ArrayLike, b: ArrayLike) -> Estimate:
     """Mean of `a` minus mean of `b`: the same seeds, but other items (train and test, say)."""
     first, second = _block(a), _block(b)
     if len(first) != len(second):
-        raise LabError(
-            f"Both sides need the same seeds, but there are {len(first)} and {len(second)}."
-        )
+        raise LabError(f"Both sides need the same seeds, not {len(first)} and {len(second)}.")
     both_binary = _right_or_wrong(first) and _right_or_wrong(second)
     ends = [0.0, 1.0] if both_binary else []
     made = _interval(
@@ -109,21 +106,25 @@ def unpaired_difference(a: ArrayLike, b: ArrayLike) -> Estimate:
 
 
 def seeds_interval(
-    values: ArrayLike, *, bounds: tuple[float, float] = (-np.inf, np.inf)
+    values: ArrayLike, *, bounds: tuple[float, float] = (-np.inf, np.inf), items: int = 0
 ) -> Estimate:
     """Mean of one number per seed (Student's t): for what no single test item has, as seconds.
 
-    It is cut off at the `bounds`, (0, 1) for a share. Two seeds that agree tell no spread.
+    It is cut off at the `bounds`, (0, 1) for a share. Two seeds that agree tell no spread; shares
+    of `items` that are dealt anew for each seed have at least the spread of so many items alone.
     """
     per_seed = _numbers(values)
     if per_seed.ndim != 1 or len(per_seed) < 2:
         raise LabError("An interval over seeds needs one number for each of at least two seeds.")
-    spread = (per_seed.var(ddof=1) / len(per_seed), len(per_seed))
-    made = _clipped(_spread(float(per_seed.mean()), [spread]), bounds)
+    spread, count = (per_seed.var(ddof=1) / len(per_seed), len(per_seed)), items * len(per_seed)
+    if items:  # two right and two wrong are added (Agresti and Coull)
+        share = (abs(per_seed.mean()) * count + 2) / (count + 4)
+        spread = max(spread, (share * (1 - share) / count, count))
+    made = _clipped(_spread(float(per_seed.mean()), [spread], len(per_seed)), bounds)
     if len(per_seed) == 2 and spread[0] == 0:
         made = replace(made, low=bounds[0], high=bounds[1])
-    limits = [np.array(bounds, dtype=float)] if np.isfinite(bounds).any() else []
-    return _made_by("seeds_interval", made, per_seed, *limits)
+    beside = (np.array(bounds, dtype=float), np.array(items))
+    return _made_by("seeds_interval", made, per_seed, *beside[: 2 if items else 1])
 
 
 def ratio_interval(a: ArrayLike, b: ArrayLike) -> Estimate:
@@ -237,8 +238,7 @@ def _interval(
     a share, Bonett and Price, Agresti and Caffo for differences): without them 200 right out of
     200 would look like certainty.
     """
-    per_seed = sum(sign * block.mean(axis=1) for sign, block, _ in blocks)
-    assert isinstance(per_seed, np.ndarray)
+    per_seed = np.sum([sign * block.mean(axis=1) for sign, block, _ in blocks], axis=0)
     centre, parts = 0.0, []
     for sign, block, ends in blocks:
         items = np.append(block.mean(axis=0), ends)
@@ -289,7 +289,7 @@ ESTIMATORS = {
     "paired_difference": _Estimator(paired_difference, lambda a, b: _means(a) - _means(b)),
     "unpaired_difference": _Estimator(unpaired_difference, lambda a, b: _means(a) - _means(b)),
     "seeds_interval": _Estimator(
-        lambda values, *bounds: seeds_interval(values, **({"bounds": bounds[0]} if bounds else {})),
+        lambda values, *told: seeds_interval(values, **dict(zip(NAMES, told, strict=False))),
         lambda values, *_: values,
     ),
     "ratio_interval": _Estimator(ratio_interval, np.divide),

@@ -31,12 +31,15 @@ def cost_until(history: pd.DataFrame, target: float, start: float, column: str) 
 
 
 def over_seeds(
-    values: Sequence[float], *, bounds: tuple[float, float] = (-math.inf, math.inf)
+    values: Sequence[float],
+    *,
+    bounds: tuple[float, float] = (-math.inf, math.inf),
+    items: int = 0,
 ) -> Estimate:
     """The mean of one number a seed, with its interval (see `seeds_interval`). One seed shows no
     spread: its number could be anything, and the interval says so, whatever the bounds."""
     if len(values) > 1:
-        return seeds_interval(values, bounds=bounds)
+        return seeds_interval(values, bounds=bounds, items=items)
     return single(values[0])
 
 

@@ -54,9 +54,9 @@ class Answers:
         """The mean of a column made of the test's rows, over seeds."""
         test = self.rows[self.rows.part == "test"]
         some = test[test.kind == kind] if kind else test
-        return over_seeds(
-            [float(np.mean(what(rows))) for _, rows in some.groupby("seed")], bounds=(0.0, 1.0)
-        )
+        seeds = [rows for _, rows in some.groupby("seed")]
+        shares = [float(np.mean(what(rows))) for rows in seeds]
+        return over_seeds(shares, bounds=(0.0, 1.0), items=min(map(len, seeds)))
 
     def right(self, kind: str = TOLD, column: str = "right") -> Estimate:
         """The share of questions of a kind that are answered as they should be."""

@@ -64,13 +64,16 @@ class Poisoned:
     def share(self, attack: str, defence: str, what: str = "obeyed") -> Estimate:
         """The share of questions, over seeds."""
         some = self.rows[(self.rows.attack == attack) & (self.rows.defence == defence)]
-        return over_seeds([rows[what].mean() for _, rows in some.groupby("seed")], bounds=(0, 1))
+        seeds = [rows[what] for _, rows in some.groupby("seed")]
+        shares = [float(hits.mean()) for hits in seeds]
+        return over_seeds(shares, bounds=(0, 1), items=min(map(len, seeds)))
 
     def difference(self, attack: str, a: str, b: str, what: str = "obeyed") -> Estimate:
         """How much larger the share is with defence `a` than with `b`, paired by seed."""
         some = self.rows[self.rows.attack == attack]
         table = some.pivot_table(index="seed", columns="defence", values=what, aggfunc="mean")
-        return over_seeds(list(table[a] - table[b]), bounds=(-1.0, 1.0))
+        items = int(some[some.defence == a].groupby("seed").size().min())
+        return over_seeds(list(table[a] - table[b]), bounds=(-1.0, 1.0), items=items)
 
     def guarded(self) -> Estimate:
         """How much more of the answers obey an order with the line above the notes (below zero:

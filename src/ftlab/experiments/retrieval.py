@@ -91,8 +91,9 @@ class SearchQuality:
 
     def estimate(self, method: str, k: int = 1) -> Estimate:
         """Recall@k: the share of questions whose passage is among the first `k`."""
-        shares = [within(ranks, k).mean() for ranks in self._of(method)]
-        return over_seeds(shares, bounds=(0.0, 1.0))
+        found = [within(ranks, k) for ranks in self._of(method)]
+        shares = [hits.mean() for hits in found]
+        return over_seeds(shares, bounds=(0.0, 1.0), items=min(map(len, found)))
 
     def page(self, method: str, k: int = 5) -> Estimate:
         """The share of questions whose document is among those of the first `k` passages."""
@@ -104,11 +105,11 @@ class SearchQuality:
         seed; None if one of them was not measured."""
         if not {a, b} <= {*self.ranks}:
             return None
-        shares = []
+        shares, both = [], 0
         for first, second in zip(self._of(a), self._of(b), strict=True):
             both = min(len(first), len(second))
             shares.append(within(first[:both], k).mean() - within(second[:both], k).mean())
-        return over_seeds(shares, bounds=(-1.0, 1.0))
+        return over_seeds(shares, bounds=(-1.0, 1.0), items=both)
 
     def best_on_validation(self, *methods: str) -> str:
         """The one with the best recall@1 on the questions for choices."""

@@ -74,25 +74,8 @@ def _reranked(search: Searches, name: str) -> str:
     verb = "improves" if gap.low > 0 else "worsens" if gap.high < 0 else "changes"
     which = "fine-tuned" if name == RERANKED else "as it is"
     ms = (float(np.mean([a["ms"][n] for a in search.about])) for n in (name, WORDS))
-    text = (
+    return (
         f"The reranker, {which}, {verb} the order of the first {CANDIDATES} that the words "
         f"found, on the first {asked} questions of each seed, by {short(gap)}, for "
         "{:,.0f} ms a question instead of {:,.0f}.".format(*ms)
     )
-    if gap.low == gap.high and gap.seeds > 1:
-        text += (
-            " (All seeds happen to give the same difference. That is chance, and no proof that "
-            "it is known exactly: by the number of questions its standard error is about "
-            f"{_error(search, name, WORDS):.2f}.)"
-        )
-    return text
-
-
-def _error(search: Searches, a: str, b: str) -> float:
-    """The standard error of a paired difference from the questions alone."""
-    parts = []
-    for first, second in zip(search.ranks[a], search.ranks[b], strict=True):
-        both = min(len(first), len(second))
-        gaps = within(first[:both], 1).astype(float) - within(second[:both], 1)
-        parts.append(gaps.var() / both)
-    return float(np.sqrt(np.sum(parts)) / len(parts))
