@@ -37,6 +37,8 @@ def test_seeds_that_agree_by_chance_are_no_certainty_where_few_items_stand_behin
     assert never.low == 0
     assert 0.03 < never.high < 0.1
     # Where seeds differ more than items can explain, it is their spread that counts.
+    near = seeds_interval([0.46, 0.47, 0.48], bounds=(-1, 1))
+    assert seeds_interval([0.46, 0.47, 0.48], bounds=(-1, 1), items=60).low < near.low
     wide = [0.2, 0.4, 0.6]
     assert seeds_interval(wide, items=1000) == seeds_interval(wide)
     assert recomputed(agree.estimator, agree.data) == agree

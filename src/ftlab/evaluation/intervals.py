@@ -7,8 +7,7 @@ the number of seeds, plus the variance of the item means divided by the number o
 is Student's t at the Satterthwaite degrees of freedom, so that three seeds count as three. The
 sum counts the seed-by-item noise twice, which errs towards caution: in simulations (kept as a
 test) the truth lies inside in 0.92 to 0.99 of the trials at 3 and 5 seeds, and in more when nearly
-every answer is right or when seeds do not differ at all. A plain bootstrap over seeds and items
-falls to 0.76 once seeds differ.
+all answers are right or seeds do not differ. A plain bootstrap of both falls to 0.76 if they do.
 
 What was chosen once for all seeds, such as a learning rate, is held fixed: an interval does not
 allow for another choice. Every estimate carries what it was computed from, so that a record can
@@ -111,17 +110,18 @@ def seeds_interval(
     """Mean of one number per seed (Student's t): for what no single test item has, as seconds.
 
     It is cut off at the `bounds`, (0, 1) for a share. Two seeds that agree tell no spread; shares
-    of `items` that are dealt anew for each seed have at least the spread of so many items alone.
+    of `items` that are dealt anew for each seed have at least the width of so many items alone.
     """
     per_seed = _numbers(values)
     if per_seed.ndim != 1 or len(per_seed) < 2:
         raise LabError("An interval over seeds needs one number for each of at least two seeds.")
-    spread, count = (per_seed.var(ddof=1) / len(per_seed), len(per_seed)), items * len(per_seed)
+    count, spreads = items * len(per_seed), [(per_seed.var(ddof=1) / len(per_seed), len(per_seed))]
     if items:  # two right and two wrong are added (Agresti and Coull)
         share = (abs(per_seed.mean()) * count + 2) / (count + 4)
-        spread = max(spread, (share * (1 - share) / count, count))
-    made = _clipped(_spread(float(per_seed.mean()), [spread], len(per_seed)), bounds)
-    if len(per_seed) == 2 and spread[0] == 0:
+        spreads.append((share * (1 - share) / count, count))
+    around = [_spread(float(per_seed.mean()), [part], len(per_seed)) for part in spreads]
+    made = _clipped(max(around, key=lambda each: each.high), bounds)  # the wider of both
+    if len(per_seed) == 2 and made.low == made.high:
         made = replace(made, low=bounds[0], high=bounds[1])
     beside = (np.array(bounds, dtype=float), np.array(items))
     return _made_by("seeds_interval", made, per_seed, *beside[: 2 if items else 1])
