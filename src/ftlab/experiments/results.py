@@ -261,7 +261,7 @@ def _finite(numbers: np.ndarray, method: str, metric: str) -> np.ndarray:
     return numbers
 
 
-def _bounds(metric: str, low: float, high: float) -> dict[str, tuple[float, float]]:
+def _bounds(metric: str, low: float, high: float) -> dict[str, Any]:
     """The range of a share, or of a difference of shares; and a number that is never below zero is
     not, nor is its interval."""
     if metric in ("accuracy", "recall"):
