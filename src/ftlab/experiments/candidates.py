@@ -9,13 +9,12 @@ from __future__ import annotations
 import functools
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, fields, replace
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from ftlab import training
 from ftlab.data import Task
 from ftlab.evaluation import Estimate, paired_difference, softmax, unpaired_difference
 from ftlab.evaluation.calibration import expected_calibration_error
@@ -26,7 +25,7 @@ from ftlab.experiments.fair import fair_comparison
 from ftlab.experiments.keeping import Trainings
 from ftlab.experiments.results import FairComparison
 from ftlab.experiments.sources import TaskSource
-from ftlab.models import load_tokenizer
+from ftlab.models import Classifier
 from ftlab.notebook.display import against, short
 from ftlab.training.budget import TrainingBudget
 from ftlab.tuning.methods import FULL_FINE_TUNING
@@ -56,33 +55,16 @@ class Watched(FineTuning):
 
     def fit(self, rows: pd.DataFrame, learning_rate: float, seed: int) -> FittedModel:
         """As for `FineTuning`, at one learning rate."""
-        model = self.prepared(seed)
-        whole, steps = self.task.validation, self.training_budget.steps(len(rows))
-        seen: list[tuple[float, float]] = []
+        labels = self.task.validation.label.to_numpy()
 
-        def accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
+        def sureness(model: Classifier, logits: np.ndarray) -> dict[str, float]:
             table = softmax(logits)
-            confidence = float(table.max(axis=1).mean())
-            seen.append((confidence, expected_calibration_error(table, labels)))
-            return float((table.argmax(axis=1) == labels).mean())
+            error = expected_calibration_error(table, labels)
+            return {"confidence": float(table.max(axis=1).mean()), "calibration_error": error}
 
-        run = training.fit(
-            model,
-            self.features(model, rows.text, list(rows.label)),
-            pad_id=load_tokenizer(self.base_model).pad_token_id,
-            learning_rate=learning_rate,
-            validation=self.features(model, whole.text, list(whole.label)),
-            metric=accuracy,
-            eval_every=max(1, steps // self.training_budget.eval_points),
-            max_steps=steps,
-            batch_size=self.training_budget.batch_size,
-            seed=seed,
-            progress=False,
+        return self.followed(
+            rows, learning_rate, seed, validation=self.task.validation, watch=sureness
         )
-        at = run.history.validation_metric.notna()
-        history = run.history.assign(confidence=np.nan, calibration_error=np.nan)
-        history.loc[at, ["confidence", "calibration_error"]] = seen
-        return FittedModel(partial(self._predict, model), run.seconds, run.steps, history, model)
 
 
 @dataclass(frozen=True, eq=False)

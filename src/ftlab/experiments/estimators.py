@@ -162,6 +162,46 @@ class FineTuning(OnBaseModel):
             model,
         )
 
+    def followed(
+        self,
+        rows: pd.DataFrame,
+        learning_rate: float,
+        seed: int,
+        *,
+        validation: pd.DataFrame,
+        watch: Callable[[Classifier, np.ndarray], dict[str, float]],
+    ) -> FittedModel:
+        """The network trained in one stage, without an early end, and followed on the way.
+
+        `watch(model, logits)` says what to note beside accuracy wherever `validation` is evaluated,
+        (texts, labels) logits at hand; the history has it in columns of these names.
+        """
+        model = self.prepared(seed)
+        steps = self.training_budget.steps(len(rows))
+        seen: list[dict[str, float]] = []
+
+        def accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
+            seen.append(watch(model, logits))
+            return _accuracy(logits, labels)
+
+        run = training.fit(
+            model,
+            self.features(model, rows.text, list(rows.label)),
+            pad_id=load_tokenizer(self.base_model).pad_token_id,
+            learning_rate=learning_rate,
+            validation=self.features(model, validation.text, list(validation.label)),
+            metric=accuracy,
+            eval_every=max(1, steps // self.training_budget.eval_points),
+            max_steps=steps,
+            batch_size=self.training_budget.batch_size,
+            seed=seed,
+            progress=False,
+        )
+        at = run.history.validation_metric.notna()
+        noted = pd.DataFrame(seen, index=run.history.index[at])
+        history = run.history.join(noted)
+        return FittedModel(partial(self._predict, model), run.seconds, run.steps, history, model)
+
     def prepared(self, seed: int) -> Classifier:
         """The network as it is before its first step."""
         model = self.load(seed)

@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from ftlab import training
 from ftlab.data import Task, load_task, load_tasks
 from ftlab.data.tasks import LETTERS
-from ftlab.evaluation import Estimate, correct
+from ftlab.evaluation import Estimate
 from ftlab.evaluation.forgetting import ForgettingProbe
 from ftlab.experiments.baselines import RANDOM, all_baselines, baselines
 from ftlab.experiments.effort import Effort
@@ -25,7 +24,7 @@ from ftlab.experiments.keeping import Trainings
 from ftlab.experiments.learning_curve import cost_until, over_seeds
 from ftlab.experiments.results import FairComparison
 from ftlab.experiments.searching import Choices
-from ftlab.models import load_classifier, load_tokenizer, starting_rate
+from ftlab.models import Classifier, load_classifier, starting_rate
 from ftlab.tuning.lora import add_lora
 from ftlab.tuning.methods import FULL_FINE_TUNING, TuningMethod, peft_methods, with_lora
 from ftlab.world.corrections import DISTANCES
@@ -146,35 +145,15 @@ class Followed(FineTuning):
 
     def fit(self, rows: pd.DataFrame, learning_rate: float, seed: int) -> FittedModel:
         """As for `FineTuning`, at one learning rate and to the last step."""
-        model = self.prepared(seed)
         whole = self.task.validation
         some = whole.sample(min(WATCHED, len(whole)), random_state=seed)
-        steps = self.training_budget.steps(len(rows))
-        lost: list[float] = []
 
-        def accuracy(logits: np.ndarray, labels: np.ndarray) -> float:
-            lost.append(_probe(self.base_model, self.pages).after(model)["forgotten"] or 0.0)
-            return float(correct(logits.argmax(1), labels).mean())
+        def lost(model: Classifier, logits: np.ndarray) -> dict[str, float]:
+            return {
+                "forgotten": _probe(self.base_model, self.pages).after(model)["forgotten"] or 0.0
+            }
 
-        run = training.fit(
-            model,
-            self.features(model, rows.text, list(rows.label)),
-            pad_id=load_tokenizer(self.base_model).pad_token_id,
-            learning_rate=learning_rate,
-            validation=self.features(model, some.text, list(some.label)),
-            metric=accuracy,
-            eval_every=max(1, steps // self.training_budget.eval_points),
-            max_steps=steps,
-            batch_size=self.training_budget.batch_size,
-            seed=seed,
-            progress=False,
-        )
-        at = run.history.validation_metric.notna()
-        history = run.history.assign(forgotten=math.nan)
-        history.loc[at, "forgotten"] = lost
-        return FittedModel(
-            functools.partial(self._predict, model), run.seconds, run.steps, history, model
-        )
+        return self.followed(rows, learning_rate, seed, validation=some, watch=lost)
 
 
 def learning_rates(
